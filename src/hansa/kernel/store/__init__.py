@@ -1,0 +1,14 @@
+"""Durable state: one port, two adapters (SQLite, PostgreSQL)."""
+
+from hansa.kernel.store.ports import (
+    NODE,
+    Action,
+    Database,
+    Kind,
+    Migration,
+    ReadTx,
+    Store,
+    Tx,
+)
+
+__all__ = ["NODE", "Action", "Database", "Kind", "Migration", "ReadTx", "Store", "Tx"]

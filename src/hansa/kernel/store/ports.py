@@ -1,0 +1,201 @@
+"""The store port: what every adapter (SQLite, PostgreSQL) offers and the contract suite checks.
+
+A store is had only for a participant: `database.store("delft-north")`. The participant is the
+first column of every key, so one participant can never name another's rows.
+
+Documents are frozen msgspec structs of a declared `Kind`; a room that needs tables of its own (the
+broker) declares `Migration`s and uses `execute`. Work to do after the commit (sending a message)
+is an `Action`, enqueued in the same transaction as the state that asks for it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Generic, Protocol, TypeVar
+
+import msgspec
+
+T = TypeVar("T", bound=msgspec.Struct)
+R = TypeVar("R")
+
+NODE = "_node"
+"""The reserved participant under which a node keeps what belongs to no participant."""
+
+
+@dataclass(frozen=True)
+class Kind(Generic[T]):
+    """Declare a kind of document: its name, struct type, key and the fields it is found by.
+
+    Every index gives one string or None per document (None: not indexed) or a tuple of strings
+    (found by each). Keys that should list in order of creation come from `Ids.new()`.
+    """
+
+    name: str
+    type: type[T]
+    key: Callable[[T], str]
+    indexes: Mapping[str, Callable[[T], str | tuple[str, ...] | None]] = field(default_factory=dict)
+
+
+class Action(msgspec.Struct, frozen=True, kw_only=True):
+    """One piece of work in the outbox: do `name` for a process of a state machine.
+
+    Actions of one (machine, process) run one after the other in order of `id`. Those of different
+    processes run in parallel. `body` is JSON-ready. `due` None means at once.
+    """
+
+    id: str
+    machine: str
+    process: str
+    name: str
+    body: dict[str, Any] = {}
+    due: datetime | None = None
+    attempts: int = 0
+    error: str | None = None
+    dead: bool = False
+
+
+@dataclass(frozen=True)
+class Migration:
+    """One step of a room's schema, applied once, in order of version."""
+
+    room: str
+    version: int
+    sqlite: Sequence[str]
+    postgres: Sequence[str]
+
+
+class ReadTx(Protocol):
+    """A consistent view of one participant's rows."""
+
+    participant: str
+
+    def get(self, kind: Kind[T], key: str) -> T | None:
+        """Give the document with this key, or None."""
+        ...
+
+    def find(
+        self,
+        kind: Kind[T],
+        where: Mapping[str, str] | None = None,
+        *,
+        after: str | None = None,
+        limit: int = 100,
+        newest_first: bool = False,
+    ) -> list[T]:
+        """List documents whose declared indexes equal `where`, by key, from `after` (exclusive).
+
+        `limit` is at most 10,000. An index that the kind does not declare is a programmer's error.
+        """
+        ...
+
+    def count(self, kind: Kind[T], where: Mapping[str, str] | None = None) -> int:
+        """Count what `find` without limit would list."""
+        ...
+
+    def version(self, kind: Kind[T], key: str) -> int | None:
+        """Give the version of a document (1 after the first put), or None."""
+        ...
+
+    def execute(self, sql: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+        """Run a room's own statement in the adapter's dialect and give all rows.
+
+        The placeholder is `?` for SQLite and `%s` for PostgreSQL. The room puts `participant`
+        into its statement itself; its contract suite proves it.
+        """
+        ...
+
+
+class Tx(ReadTx, Protocol):
+    """A transaction of one participant: all of it is committed, durably, or nothing."""
+
+    def put(self, kind: Kind[T], document: T, *, expected_version: int | None = None) -> int:
+        """Insert or replace; give the new version.
+
+        HansaError precondition_failed when the version is not `expected_version`.
+        """
+        ...
+
+    def insert(self, kind: Kind[T], document: T) -> None:
+        """Insert; HansaError already_exists when the key is taken."""
+        ...
+
+    def delete(self, kind: Kind[T], key: str) -> bool:
+        """Delete; True when it was there."""
+        ...
+
+    def remember(self, scope: str, key: str, expires: datetime) -> bool:
+        """Note `key` in `scope` until `expires`; False when it is noted already (a replay)."""
+        ...
+
+    def enqueue(self, action: Action) -> None:
+        """Put work into the outbox; the reconciler is woken after the commit."""
+        ...
+
+    def complete(self, action_id: str) -> None:
+        """Take finished work out of the outbox."""
+        ...
+
+    def reschedule(self, action_id: str, *, due: datetime, error: str, dead: bool = False) -> None:
+        """Note a failed try: one more attempt at `due`, or none when `dead`."""
+        ...
+
+    def actions(
+        self, machine: str | None = None, process: str | None = None, *, limit: int = 1000
+    ) -> list[Action]:
+        """List outbox rows by id, dead ones too."""
+        ...
+
+    def executemany(self, sql: str, rows: Iterable[Sequence[Any]]) -> None:
+        """Run a room's own statement once per row."""
+        ...
+
+
+class Store(Protocol):
+    """One participant's store."""
+
+    participant: str
+
+    async def read(self, job: Callable[[ReadTx], R], *, slow: bool = False) -> R:
+        """Run `job` on a consistent view. `slow=True` keeps a long one off the event loop."""
+        ...
+
+    async def write(self, job: Callable[[Tx], R]) -> R:
+        """Run `job` in a transaction; return only after it is durable.
+
+        What the job raises is raised here, and then nothing of it is kept. A job may run again
+        (a serialisation failure), so it has no effect outside the transaction.
+        """
+        ...
+
+
+class Database(Protocol):
+    """All participants of one node."""
+
+    backend: str
+
+    def store(self, participant: str) -> Store:
+        """Give the store of one participant."""
+        ...
+
+    def on_enqueued(self, wake: Callable[[], None]) -> None:
+        """Register what is called, on the event loop, after a commit that enqueued work."""
+        ...
+
+    async def lease(
+        self, owner: str, *, now: datetime, lease_s: float, limit: int
+    ) -> list[tuple[str, Action]]:
+        """Take due actions of any participant until `now + lease_s`, the first of each process.
+
+        Gives (participant, action). What another owner holds is left out until its lease ends.
+        """
+        ...
+
+    async def next_due(self) -> datetime | None:
+        """Give the earliest instant at which an action that nobody holds becomes due."""
+        ...
+
+    async def close(self) -> None:
+        """Finish what is queued and close."""
+        ...

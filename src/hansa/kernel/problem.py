@@ -1,0 +1,88 @@
+"""Errors of our own management API: RFC 9457 problem+json."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from functools import wraps
+
+import msgspec
+import structlog
+from starlette.requests import Request
+from starlette.responses import Response
+
+from hansa.kernel.errors import Code, HansaError
+
+_log = structlog.get_logger("hansa.problem")
+_SHOWN = ("field", "next", "line", "path", "needed", "limit", "supported")
+
+
+def problem(error: HansaError) -> dict[str, object]:
+    """Give the problem object, with those facts that are meant to be seen."""
+    body: dict[str, object] = {
+        "type": f"urn:hansa:error:{error.code.value}",
+        "title": error.title,
+        "status": error.status,
+        "code": error.code.value,
+    }
+    if error.detail:
+        body["detail"] = error.detail
+    body.update({name: error.facts[name] for name in _SHOWN if name in error.facts})
+    return body
+
+
+def problem_response(error: HansaError) -> Response:
+    """Give the HTTP answer for an error."""
+    headers = {"WWW-Authenticate": "Bearer"} if error.status == 401 else {}
+    return Response(
+        msgspec.json.encode(problem(error)),
+        status_code=error.status,
+        media_type="application/problem+json",
+        headers=headers,
+    )
+
+
+def unexpected(error: Exception) -> HansaError:
+    """Log a defect of ours and give the error that the outside may see."""
+    _log.error("unexpected", error=type(error).__name__, exc_info=error)
+    return HansaError(
+        Code.internal, "Something failed inside this node.", "The log has the details."
+    )
+
+
+Endpoint = Callable[[Request], Awaitable[Response]]
+
+
+def problems(endpoint: Endpoint) -> Endpoint:
+    """Turn what an endpoint raises into problem+json."""
+
+    @wraps(endpoint)
+    async def guarded(request: Request) -> Response:
+        try:
+            return await endpoint(request)
+        except HansaError as error:
+            return problem_response(error)
+        except Exception as error:  # noqa: BLE001 - the outermost wall of the API
+            return problem_response(unexpected(error))
+
+    return guarded
+
+
+async def read_body(request: Request, body_bytes_max: int) -> bytes:
+    """Read a request body; HansaError body_too_large beyond the bound, before it is read whole."""
+    declared = request.headers.get("content-length", "")
+    too_large = HansaError(
+        Code.body_too_large,
+        "The body is too large.",
+        f"At most {body_bytes_max} bytes are accepted.",
+        limit=body_bytes_max,
+    )
+    if declared.isdigit() and int(declared) > body_bytes_max:
+        raise too_large
+    parts: list[bytes] = []
+    size = 0
+    async for part in request.stream():
+        size += len(part)
+        if size > body_bytes_max:
+            raise too_large
+        parts.append(part)
+    return b"".join(parts)

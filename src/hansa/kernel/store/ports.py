@@ -41,8 +41,10 @@ class Kind(Generic[T]):
 class Action(msgspec.Struct, frozen=True, kw_only=True):
     """One piece of work in the outbox: do `name` for a process of a state machine.
 
-    Actions of one (machine, process) run one after the other in order of `id`. Those of different
-    processes run in parallel. `body` is JSON-ready. `due` None means at once.
+    Actions of one (machine, process) run one after the other in order of `id`; one that waits for
+    another try holds the later ones up, one put in for a later instant (a timer) does not until
+    then. Those of different processes run in parallel. `body` is JSON-ready. `due` None means at
+    once; read back, it is the instant at which the action was put in.
     """
 
     id: str
@@ -98,11 +100,22 @@ class ReadTx(Protocol):
         """Give the version of a document (1 after the first put), or None."""
         ...
 
+    def action(self, action_id: str) -> Action | None:
+        """Give one action of the outbox, or None when it is completed or never was."""
+        ...
+
+    def actions(
+        self, machine: str | None = None, process: str | None = None, *, limit: int = 1000
+    ) -> list[Action]:
+        """List outbox rows by id, dead ones too."""
+        ...
+
     def execute(self, sql: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
         """Run a room's own statement in the adapter's dialect and give all rows.
 
-        The placeholder is `?` for SQLite and `%s` for PostgreSQL. The room puts `participant`
-        into its statement itself; its contract suite proves it.
+        The placeholder is `?` for SQLite and `%s` for PostgreSQL (where a percent sign that is none
+        is written `%%`). The room puts `participant` into its statement itself; its contract suite
+        proves it.
         """
         ...
 
@@ -113,7 +126,8 @@ class Tx(ReadTx, Protocol):
     def put(self, kind: Kind[T], document: T, *, expected_version: int | None = None) -> int:
         """Insert or replace; give the new version.
 
-        HansaError precondition_failed when the version is not `expected_version`.
+        HansaError precondition_failed when the version is not `expected_version` (0: the document
+        is not there yet).
         """
         ...
 
@@ -130,7 +144,10 @@ class Tx(ReadTx, Protocol):
         ...
 
     def enqueue(self, action: Action) -> None:
-        """Put work into the outbox; the reconciler is woken after the commit."""
+        """Put work into the outbox; the reconciler is woken after the commit.
+
+        HansaError already_exists when the participant has an action with this id.
+        """
         ...
 
     def complete(self, action_id: str) -> None:
@@ -139,12 +156,6 @@ class Tx(ReadTx, Protocol):
 
     def reschedule(self, action_id: str, *, due: datetime, error: str, dead: bool = False) -> None:
         """Note a failed try: one more attempt at `due`, or none when `dead`."""
-        ...
-
-    def actions(
-        self, machine: str | None = None, process: str | None = None, *, limit: int = 1000
-    ) -> list[Action]:
-        """List outbox rows by id, dead ones too."""
         ...
 
     def executemany(self, sql: str, rows: Iterable[Sequence[Any]]) -> None:
@@ -180,7 +191,7 @@ class Database(Protocol):
         ...
 
     def on_enqueued(self, wake: Callable[[], None]) -> None:
-        """Register what is called, on the event loop, after a commit that enqueued work."""
+        """Register what is called, on the event loop, after a commit that changed the outbox."""
         ...
 
     async def lease(
@@ -192,8 +203,16 @@ class Database(Protocol):
         """
         ...
 
-    async def next_due(self) -> datetime | None:
-        """Give the earliest instant at which an action that nobody holds becomes due."""
+    async def extend(self, owner: str, held: Sequence[tuple[str, str]], *, until: datetime) -> None:
+        """Hold (participant, action id) pairs longer; what another owner took stays taken."""
+        ...
+
+    async def release(self, owner: str) -> int:
+        """Give back all that `owner` holds, at once; give how many those were."""
+        ...
+
+    async def next_due(self, *, after: datetime) -> datetime | None:
+        """Give the earliest instant after `after` at which an action is due or a lease ends."""
         ...
 
     async def close(self) -> None:

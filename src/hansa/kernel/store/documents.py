@@ -1,0 +1,313 @@
+"""A transaction of one participant, in SQL that SQLite and PostgreSQL both understand.
+
+An adapter gives `_run`; everything else is here once, so that both mean the same. Each statement
+names the participant, and no method takes another one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from functools import cache
+from typing import Any, TypeVar
+
+import msgspec
+
+from hansa.kernel.clock import Clock
+from hansa.kernel.errors import Code, HansaError
+from hansa.kernel.store import rows
+from hansa.kernel.store.ports import Action, Kind
+
+T = TypeVar("T", bound=msgspec.Struct)
+
+_PROBE_MAX = 1000
+_FORGET_MAX = 4
+_ACTION = "id, machine, process, name, body, due, attempts, error, dead"
+_ONE_ACTION = f"SELECT {_ACTION} FROM action WHERE participant = ? AND id = ?"  # noqa: S608
+_GET = "SELECT body FROM record WHERE participant = ? AND kind = ? AND key = ?"
+_VERSION = "SELECT version FROM record WHERE participant = ? AND kind = ? AND key = ?"
+_HELD = "SELECT id, version, indexed FROM record WHERE participant = ? AND kind = ? AND key = ?"
+_COUNT = "SELECT count(*) FROM record WHERE participant = ? AND kind = ?"
+_PROBE = (
+    "SELECT count(*) FROM (SELECT 1 FROM record_index"
+    " WHERE participant = ? AND kind = ? AND field = ? AND value = ? LIMIT ?) AS probe"
+)
+_INSERT = (
+    "INSERT INTO record (participant, kind, key, version, indexed, body)"
+    " VALUES (?, ?, ?, 1, ?, ?) ON CONFLICT DO NOTHING RETURNING id"
+)
+_UPDATE = "UPDATE record SET version = ?, indexed = ?, body = ? WHERE id = ?"
+_INDEX = (
+    "INSERT INTO record_index (participant, kind, field, value, key, record)"
+    " VALUES (?, ?, ?, ?, ?, ?)"
+)
+_UNINDEX = (
+    "DELETE FROM record_index"
+    " WHERE participant = ? AND kind = ? AND field = ? AND value = ? AND key = ?"
+)
+_REMEMBER = (
+    "INSERT INTO remembered (participant, scope, key, expires) VALUES (?, ?, ?, ?)"
+    " ON CONFLICT (participant, scope, key) DO UPDATE SET expires = excluded.expires"
+    " WHERE remembered.expires <= ? RETURNING 1"
+)
+_ENQUEUE = (
+    "INSERT INTO action (participant, id, machine, process, name, body, due, ready, attempts,"
+    " error, dead) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING RETURNING 1"
+)
+_RESCHEDULE = (
+    "UPDATE action SET due = ?, ready = ?, attempts = attempts + 1, error = ?, dead = ?,"
+    " lease_owner = NULL, lease_until = 0 WHERE participant = ? AND id = ?"
+)
+
+
+@cache
+def _find_sql(conditions: int, paged: bool, newest_first: bool) -> str:
+    """Write the statement of `find`: by the first index, the other ones looked up by key."""
+    step, order = ("<", "DESC") if newest_first else (">", "ASC")
+    if not conditions:
+        page = f" AND key {step} ?" if paged else ""
+        return (
+            "SELECT body FROM record WHERE participant = ? AND kind = ?"  # noqa: S608
+            f"{page} ORDER BY key {order} LIMIT ?"
+        )
+    page = f" AND i.key {step} ?" if paged else ""
+    return (
+        "SELECT r.body FROM record_index i CROSS JOIN record r"  # noqa: S608
+        " WHERE i.participant = ? AND i.kind = ? AND i.field = ? AND i.value = ?"
+        f"{_also(conditions)}{page} AND r.id = i.record ORDER BY i.key {order} LIMIT ?"
+    )
+
+
+@cache
+def _count_sql(conditions: int) -> str:
+    """Write the statement of `count` by one index or several."""
+    return (
+        "SELECT count(*) FROM record_index i"  # noqa: S608
+        " WHERE i.participant = ? AND i.kind = ? AND i.field = ? AND i.value = ?"
+        f"{_also(conditions)}"
+    )
+
+
+def _also(conditions: int) -> str:
+    """Write one look-up in `record_index` for every index after the first."""
+    return (conditions - 1) * (
+        " AND EXISTS (SELECT 1 FROM record_index o WHERE o.participant = ? AND o.kind = ?"
+        " AND o.field = ? AND o.value = ? AND o.key = i.key)"
+    )
+
+
+class ReadDocuments:
+    """What a job may read of one participant (`ReadTx`)."""
+
+    def __init__(self, participant: str, clock: Clock) -> None:
+        self.participant = participant
+        self._clock = clock
+
+    def _run(self, sql: str, parameters: Sequence[Any]) -> list[tuple[Any, ...]]:
+        """Run one of our statements (placeholder `?`) and give all rows; the adapter's part."""
+        raise NotImplementedError
+
+    def get(self, kind: Kind[T], key: str) -> T | None:
+        """Give the document with this key, or None."""
+        if not rows.fits(key, rows.KEY_BYTES_MAX):
+            return None
+        found = self._run(_GET, (self.participant, kind.name, key))
+        return rows.decode(kind, found[0][0]) if found else None
+
+    def version(self, kind: Kind[T], key: str) -> int | None:
+        """Give the version of a document (1 after the first put), or None."""
+        if not rows.fits(key, rows.KEY_BYTES_MAX):
+            return None
+        found = self._run(_VERSION, (self.participant, kind.name, key))
+        return int(found[0][0]) if found else None
+
+    def find(
+        self,
+        kind: Kind[T],
+        where: Mapping[str, str] | None = None,
+        *,
+        after: str | None = None,
+        limit: int = 100,
+        newest_first: bool = False,
+    ) -> list[T]:
+        """List documents whose indexes equal `where`, by key, from `after` (exclusive).
+
+        Costs as many look-ups as the rarest of the indexes has entries before the page is full,
+        and nothing for documents that no index of `where` names.
+        """
+        assert 0 <= limit <= rows.FIND_MAX, f"find lists at most {rows.FIND_MAX}"
+        pairs = rows.known_fields(kind, where)
+        if pairs is None or (after is not None and not rows.fits(after, rows.KEY_BYTES_MAX)):
+            return []
+        parameters = self._conditions(kind, pairs)
+        if after is not None:
+            parameters.append(after)
+        parameters.append(limit)
+        sql = _find_sql(len(pairs), after is not None, newest_first)
+        return [rows.decode(kind, row[0]) for row in self._run(sql, parameters)]
+
+    def count(self, kind: Kind[T], where: Mapping[str, str] | None = None) -> int:
+        """Count what `find` without limit would list, through the index alone."""
+        pairs = rows.known_fields(kind, where)
+        if pairs is None:
+            return 0
+        sql = _count_sql(len(pairs)) if pairs else _COUNT
+        return int(self._run(sql, self._conditions(kind, pairs))[0][0])
+
+    def _conditions(self, kind: Kind[T], pairs: list[tuple[str, str]]) -> list[Any]:
+        """Give the parameters of `find` and `count`, the rarest index first."""
+        owner = (self.participant, kind.name)
+        if not pairs:
+            return list(owner)
+        if len(pairs) > 1:
+            pairs = sorted(
+                pairs, key=lambda pair: int(self._run(_PROBE, (*owner, *pair, _PROBE_MAX))[0][0])
+            )
+        return [part for pair in pairs for part in (*owner, *pair)]
+
+    def action(self, action_id: str) -> Action | None:
+        """Give one action of the outbox, or None."""
+        if not rows.fits(action_id, rows.KEY_BYTES_MAX):
+            return None
+        found = self._run(_ONE_ACTION, (self.participant, action_id))
+        return rows.action(found[0]) if found else None
+
+    def actions(
+        self, machine: str | None = None, process: str | None = None, *, limit: int = 1000
+    ) -> list[Action]:
+        """List outbox rows by id, dead ones too."""
+        assert 0 <= limit <= rows.FIND_MAX, f"actions lists at most {rows.FIND_MAX}"
+        sql = f"SELECT {_ACTION} FROM action WHERE participant = ?"  # noqa: S608
+        parameters: list[Any] = [self.participant]
+        for column, value in (("machine", machine), ("process", process)):
+            if value is not None:
+                sql += f" AND {column} = ?"
+                parameters.append(value)
+        return [
+            rows.action(row)
+            for row in self._run(f"{sql} ORDER BY id LIMIT ?", [*parameters, limit])
+        ]
+
+
+class Documents(ReadDocuments):
+    """What a job may read and change of one participant (`Tx`)."""
+
+    _forget_sql = (
+        "DELETE FROM remembered WHERE participant = ? AND (scope, key) IN (SELECT scope, key"
+        " FROM remembered WHERE participant = ? AND expires <= ? ORDER BY expires LIMIT ?)"
+    )
+
+    def __init__(self, participant: str, clock: Clock) -> None:
+        super().__init__(participant, clock)
+        self.outbox_changed = False
+
+    def put(self, kind: Kind[T], document: T, *, expected_version: int | None = None) -> int:
+        """Insert or replace; give the new version.
+
+        HansaError precondition_failed when the version is not `expected_version` (0: not there).
+        """
+        key = rows.checked(kind.key(document), "key")
+        held = self._run(_HELD, (self.participant, kind.name, key))
+        version = int(held[0][1]) if held else 0
+        if expected_version is not None and expected_version != version:
+            raise HansaError(
+                Code.precondition_failed,
+                f"This {kind.name} was changed by someone else.",
+                f"It has version {version}, not {expected_version}: read it again and retry.",
+                found=version,
+                expected=expected_version,
+            )
+        if not held:
+            self.insert(kind, document)
+            return 1
+        record, before = held[0][0], rows.decode_entries(held[0][2])
+        pairs = rows.entries(kind, document)
+        indexed = rows.encode_entries(pairs)
+        self._run(_UPDATE, (version + 1, indexed, rows.encode(document), record))
+        if pairs != before:
+            self._unindex(kind, key, set(before).difference(pairs))
+            self._index(kind, key, record, sorted(set(pairs).difference(before)))
+        return version + 1
+
+    def insert(self, kind: Kind[T], document: T) -> None:
+        """Insert; HansaError already_exists when the key is taken."""
+        key = rows.checked(kind.key(document), "key")
+        pairs = rows.entries(kind, document)
+        values = (rows.encode_entries(pairs), rows.encode(document))
+        new = self._run(_INSERT, (self.participant, kind.name, key, *values))
+        if not new:
+            raise HansaError(
+                Code.already_exists,
+                f"A {kind.name} with this identifier is there already.",
+                "Choose another identifier, or change the one that is there.",
+            )
+        self._index(kind, key, new[0][0], pairs)
+
+    def delete(self, kind: Kind[T], key: str) -> bool:
+        """Delete; True when it was there."""
+        if not rows.fits(key, rows.KEY_BYTES_MAX):
+            return False
+        held = self._run(_HELD, (self.participant, kind.name, key))
+        if not held:
+            return False
+        self._unindex(kind, key, set(rows.decode_entries(held[0][2])))
+        self._run("DELETE FROM record WHERE id = ?", (held[0][0],))
+        return True
+
+    def _index(self, kind: Kind[T], key: str, record: int, pairs: list[tuple[str, str]]) -> None:
+        for pair in pairs:
+            self._run(_INDEX, (self.participant, kind.name, *pair, key, record))
+
+    def _unindex(self, kind: Kind[T], key: str, pairs: set[tuple[str, str]]) -> None:
+        for pair in pairs:
+            self._run(_UNINDEX, (self.participant, kind.name, *pair, key))
+
+    def remember(self, scope: str, key: str, expires: datetime) -> bool:
+        """Note `key` in `scope` until `expires`; False when it is noted already (a replay).
+
+        Each call also forgets a few expired ones of this participant, so the table stays small.
+        """
+        now = rows.micros(self._clock.now())
+        rows.checked(scope, "scope", rows.NAME_BYTES_MAX)
+        values = (self.participant, scope, rows.checked(key, "key"), rows.micros(expires), now)
+        noted = bool(self._run(_REMEMBER, values))
+        self._run(self._forget_sql, (self.participant, self.participant, now, _FORGET_MAX))
+        return noted
+
+    def enqueue(self, action: Action) -> None:
+        """Put work into the outbox; HansaError already_exists when its id is taken."""
+        rows.checked(action.machine, "machine", rows.NAME_BYTES_MAX)
+        due = rows.micros(action.due or self._clock.now())
+        values = (
+            self.participant,
+            rows.checked(action.id, "id"),
+            action.machine,
+            rows.checked(action.process, "process"),
+            action.name,
+            rows.encode(action.body),
+            due,
+            due,
+            action.attempts,
+            action.error,
+            int(action.dead),
+        )
+        if not self._run(_ENQUEUE, values):
+            raise HansaError(
+                Code.already_exists,
+                "An action with this identifier is in the outbox already.",
+                "Give each action an identifier of its own.",
+            )
+        self.outbox_changed = True
+
+    def complete(self, action_id: str) -> None:
+        """Take finished work out of the outbox."""
+        self._run(
+            "DELETE FROM action WHERE participant = ? AND id = ?", (self.participant, action_id)
+        )
+        self.outbox_changed = True
+
+    def reschedule(self, action_id: str, *, due: datetime, error: str, dead: bool = False) -> None:
+        """Note a failed try: one more attempt at `due`, or none when `dead`."""
+        at, note = rows.micros(due), error[: rows.ERROR_CHARS_MAX].replace("\0", "")
+        self._run(_RESCHEDULE, (at, at, note, int(dead), self.participant, action_id))
+        self.outbox_changed = True

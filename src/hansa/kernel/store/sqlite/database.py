@@ -1,0 +1,173 @@
+"""All participants of one node in one SQLite file."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import Any, TypeVar
+
+import apsw
+
+from hansa.kernel.clock import Clock
+from hansa.kernel.store import leases, rows
+from hansa.kernel.store.ports import Action, Migration, ReadTx, Tx
+from hansa.kernel.store.sqlite.connection import Functions, connect, migrate
+from hansa.kernel.store.sqlite.reader import Reader, SlowReaders
+from hansa.kernel.store.sqlite.transaction import SqliteReadTx, SqliteTx
+from hansa.kernel.store.sqlite.writer import Writer
+
+R = TypeVar("R")
+
+READ_LIMIT_S = 5.0
+_WRITER_CACHE_KIB = 4096
+_READER_CACHE_KIB = 4096
+_SLOW_CACHE_KIB = 2048
+_READER_MMAP_BYTES = 16 * 1024 * 1024
+
+
+class SqliteDatabase:
+    """The embedded database: one writer thread, reads on the event loop (`Database`)."""
+
+    backend = "sqlite"
+
+    def __init__(
+        self, writing: apsw.Connection, reader: Reader, slow: SlowReaders, clock: Clock
+    ) -> None:
+        self._writer = Writer(writing, self._wake)
+        self._reader = reader
+        self._slow = slow
+        self._clock = clock
+        self._closed = False
+        self._wakes: list[Callable[[], None]] = []
+
+    @classmethod
+    def open(
+        cls,
+        path: Path,
+        migrations: Sequence[Migration] = (),
+        *,
+        clock: Clock,
+        functions: Functions | None = None,
+        read_limit_s: float = READ_LIMIT_S,
+    ) -> SqliteDatabase:
+        """Open or create the file and bring its tables up to date.
+
+        `functions` is called with every connection, so that rooms can register SQL functions. A
+        read longer than `read_limit_s` is stopped. HansaError state_version when the file is newer
+        than this program; unavailable when it can't be opened.
+        """
+        writing = connect(path, functions, cache_kib=_WRITER_CACHE_KIB)
+        try:
+            migrate(writing, migrations)
+        except BaseException:
+            writing.close()
+            raise
+
+        def reader(cache_kib: int, mmap_bytes: int) -> Reader:
+            opened = connect(path, functions, cache_kib=cache_kib, mmap_bytes=mmap_bytes)
+            return Reader(opened, clock, read_limit_s)
+
+        return cls(
+            writing,
+            reader(_READER_CACHE_KIB, _READER_MMAP_BYTES),
+            SlowReaders(lambda: reader(_SLOW_CACHE_KIB, 0)),
+            clock,
+        )
+
+    def store(self, participant: str) -> SqliteStore:
+        """Give the store of one participant."""
+        rows.checked(participant, "participant", rows.NAME_BYTES_MAX)
+        return SqliteStore(participant, self._writer, self._reader, self._slow, self._clock)
+
+    def on_enqueued(self, wake: Callable[[], None]) -> None:
+        """Register what is called, on the event loop, after a commit that changed the outbox."""
+        self._wakes.append(wake)
+
+    def _wake(self) -> None:
+        for wake in self._wakes:
+            wake()
+
+    async def lease(
+        self, owner: str, *, now: datetime, lease_s: float, limit: int
+    ) -> list[tuple[str, Action]]:
+        """Take due actions until `now + lease_s`, at most one of each process."""
+        parameters = leases.leasable_parameters(now, limit)
+        if not self._reader.run(lambda c: c.execute(leases.LEASABLE, parameters).fetchall()):
+            return []
+
+        def job(connection: apsw.Connection) -> tuple[list[tuple[Any, ...]], bool]:
+            found = connection.execute(leases.LEASABLE, parameters).fetchall()
+            held = leases.hold_parameters(owner, now, lease_s, found)
+            connection.executemany(leases.HOLD, held).fetchall()
+            return found, False
+
+        return leases.leased(await self._writer.submit(job, durable=False))
+
+    async def extend(self, owner: str, held: Sequence[tuple[str, str]], *, until: datetime) -> None:
+        """Hold (participant, action id) pairs longer; those that another one took stay taken."""
+        at = rows.micros(until)
+
+        def job(connection: apsw.Connection) -> tuple[None, bool]:
+            parameters = [(at, at, *pair, owner) for pair in held]
+            connection.executemany(leases.EXTEND, parameters).fetchall()
+            return None, False
+
+        await self._writer.submit(job, durable=False)
+
+    async def release(self, owner: str) -> int:
+        """Give back all that `owner` holds, at once; give how many those were."""
+
+        def job(connection: apsw.Connection) -> tuple[int, bool]:
+            freed = connection.execute(leases.RELEASE, (owner,)).fetchall()
+            return len(freed), bool(freed)
+
+        return int(await self._writer.submit(job, durable=False))
+
+    async def next_due(self, *, after: datetime) -> datetime | None:
+        """Give the earliest instant after `after` at which an action is due or a lease ends."""
+        parameters = (rows.micros(after),)
+        found = self._reader.run(lambda c: c.execute(leases.NEXT_READY, parameters).fetchall())
+        at = found[0][0]
+        return rows.instant(at) if isinstance(at, int) else None
+
+    async def close(self) -> None:
+        """Finish what is queued and close."""
+        if self._closed:
+            return
+        self._closed = True
+        await asyncio.to_thread(self._slow.close)
+        self._reader.close()
+        await asyncio.to_thread(self._writer.close)
+
+
+class SqliteStore:
+    """One participant's rows in the file (`Store`)."""
+
+    def __init__(
+        self, participant: str, writer: Writer, reader: Reader, slow: SlowReaders, clock: Clock
+    ) -> None:
+        self.participant = participant
+        self._writer = writer
+        self._reader = reader
+        self._slow = slow
+        self._clock = clock
+
+    async def read(self, job: Callable[[ReadTx], R], *, slow: bool = False) -> R:
+        """Run `job` on a consistent view: at once on the event loop, or in a thread if `slow`."""
+
+        def run(connection: apsw.Connection) -> R:
+            return job(SqliteReadTx(connection, self.participant, self._clock))
+
+        return await self._slow.run(run) if slow else self._reader.run(run)
+
+    async def write(self, job: Callable[[Tx], R]) -> R:
+        """Run `job` in the next group commit; return after it is durable."""
+
+        def run(connection: apsw.Connection) -> tuple[R, bool]:
+            tx = SqliteTx(connection, self.participant, self._clock)
+            return job(tx), tx.outbox_changed
+
+        result: R = await self._writer.submit(run)
+        return result

@@ -1,0 +1,103 @@
+"""Readers of a SQLite file: one on the event loop for short reads, a few threads for long ones."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
+
+import apsw
+
+from hansa.kernel.clock import Clock
+from hansa.kernel.errors import Code, HansaError
+from hansa.kernel.store.sqlite.connection import translated
+
+R = TypeVar("R")
+
+STEPS_PER_CHECK = 20_000
+"""SQLite instructions between two looks at the clock (about a millisecond)."""
+SLOW_THREADS = 3
+SLOW_QUEUE_MAX = 256
+"""Most long reads that wait; the next one is refused as unavailable."""
+
+
+class Reader:
+    """One read-only connection, used by one thread at a time, with a time limit for each job."""
+
+    def __init__(self, connection: apsw.Connection, clock: Clock, limit_s: float) -> None:
+        self._connection = connection
+        self._clock = clock
+        self._limit_s = limit_s
+        self._ends_s = 0.0
+        self._closed = False
+        connection.execute("PRAGMA query_only = ON").fetchall()
+        connection.set_progress_handler(self._is_late, STEPS_PER_CHECK)
+
+    def run(self, job: Callable[[apsw.Connection], R]) -> R:
+        """Run `job` in a read transaction; HansaError too_complex when it passes the limit."""
+        connection = self._connection
+        if self._closed:
+            raise HansaError(Code.unavailable, "The store is closed.", "Start the node again.")
+        self._ends_s = self._clock.monotonic_s() + self._limit_s
+        try:
+            connection.execute("BEGIN")
+            return job(connection)
+        except apsw.InterruptError as error:
+            raise HansaError(
+                Code.too_complex,
+                "This query takes too long.",
+                f"It was stopped after {self._limit_s:g} s: narrow it down.",
+            ) from error
+        except apsw.Error as error:
+            raise translated(error) from error
+        finally:
+            if connection.in_transaction:
+                connection.execute("ROLLBACK")
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._closed = True
+        self._connection.close()
+
+    def _is_late(self) -> bool:
+        return self._clock.monotonic_s() > self._ends_s
+
+
+class SlowReaders:
+    """A small pool of threads, each with a connection of its own, opened when first needed."""
+
+    def __init__(self, connect: Callable[[], Reader]) -> None:
+        self._connect = connect
+        self._threads = ThreadPoolExecutor(SLOW_THREADS, thread_name_prefix="hansa-reader")
+        self._own = threading.local()
+        self._opened: list[Reader] = []
+        self._waiting = 0
+
+    async def run(self, job: Callable[[apsw.Connection], R]) -> R:
+        """Run `job` in one of the threads."""
+        if self._waiting >= SLOW_QUEUE_MAX:
+            raise HansaError(
+                Code.unavailable,
+                "Too many long queries are waiting.",
+                f"{SLOW_QUEUE_MAX} are waiting already: try again in a moment.",
+            )
+        self._waiting += 1
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._threads, self._read, job)
+        finally:
+            self._waiting -= 1
+
+    def close(self) -> None:
+        """Wait for running reads and close (blocks)."""
+        self._threads.shutdown(cancel_futures=True)
+        for reader in self._opened:
+            reader.close()
+
+    def _read(self, job: Callable[[apsw.Connection], R]) -> R:
+        reader: Reader | None = getattr(self._own, "reader", None)
+        if reader is None:
+            reader = self._own.reader = self._connect()
+            self._opened.append(reader)
+        return reader.run(job)

@@ -1,0 +1,79 @@
+"""The commands. Results on standard output, messages on standard error, `--json` everywhere.
+
+Exit status: 0 done; 1 refused or failed (the message says why and what to do next); 2 wrong usage;
+130 interrupted. Each command's module is imported only when it is called.
+"""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from typing import NoReturn
+
+import click
+
+from hansa import __version__
+from hansa.kernel.errors import HansaError
+
+_COMMANDS: dict[str, tuple[str, str]] = {
+    "up": (
+        "hansa.cli.space",
+        "Start a data space: an authority and two cities that trade.",
+    ),
+    "status": ("hansa.cli.space", "Show which nodes run."),
+    "open": ("hansa.cli.space", "Make a sign-in link and open the console."),
+    "logs": ("hansa.cli.space", "Show a node's log."),
+    "down": ("hansa.cli.space", "Stop all nodes of the space; their state stays."),
+    "reset": ("hansa.cli.space", "Stop all nodes and delete their state."),
+    "doctor": ("hansa.cli.doctor", "Check this machine and the space, and say what to do."),
+    "init": ("hansa.cli.nodes", "Make a node: its folder, port, keys and settings."),
+    "serve": ("hansa.cli.nodes", "Run one node in the foreground."),
+    "join": ("hansa.cli.members", "Ask an authority for membership."),
+    "member": ("hansa.cli.members", "See and decide on members and join requests."),
+    "publish": ("hansa.cli.trade", "Publish a file as a dataset with terms."),
+    "catalogue": ("hansa.cli.trade", "List what can be had, and on which terms."),
+    "negotiate": ("hansa.cli.trade", "Ask for a dataset: negotiate a contract."),
+    "agreement": ("hansa.cli.trade", "See agreements and end them."),
+    "transfer": ("hansa.cli.trade", "Start, see and end transfers; get the URL and token."),
+}
+
+
+class _Lazy(click.Group):
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(_COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in _COMMANDS:
+            return None
+        module = importlib.import_module(_COMMANDS[cmd_name][0])
+        command: click.Command = getattr(module, cmd_name + "_command")
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, text) for name, (_, text) in _COMMANDS.items()])
+
+
+@click.group(cls=_Lazy, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="hansa")
+def hansa() -> None:
+    """A data space for cities. Start with `hansa up`."""
+
+
+def fail(error: HansaError) -> NoReturn:
+    """Print an error for a person and end with status 1."""
+    click.secho(f"Error: {error.title}", fg="red", err=True)
+    if error.detail:
+        click.echo(error.detail, err=True)
+    following = error.facts.get("next")
+    if following:
+        click.echo(f"Next: {following}", err=True)
+    sys.exit(1)
+
+
+def main() -> None:
+    """Run the command line."""
+    try:
+        hansa(standalone_mode=True)
+    except HansaError as error:
+        fail(error)

@@ -1,0 +1,52 @@
+"""Commands for one node: init, serve."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import click
+
+from hansa.node.home import Home, NodePlan, choose_ports, default_home
+
+
+@click.command("init")
+@click.argument("name")
+@click.option("--role", type=click.Choice(["city", "authority"]), default="city", show_default=True)
+@click.option("--title", default=None, help="Name for people (default: the name).")
+@click.option("--participant", default=None, help="Id of its participant (default: the name).")
+@click.option("--authority", default=None, help="Node of this space whose authority it will join.")
+@click.option("--port", type=int, default=None, help="Port (default: the next free one).")
+@click.option("--home", type=click.Path(path_type=Path, file_okay=False), default=None)
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def init_command(
+    name: str,
+    role: str,
+    title: str | None,
+    participant: str | None,
+    authority: str | None,
+    port: int | None,
+    home: Path | None,
+    as_json: bool,
+) -> None:
+    """Make a node: its folder, port, secret and settings. The port is kept: its DID contains it."""
+    space = Home(home or default_home())
+    taken = {node.port for node in space.nodes()}
+    if port is None:
+        port = next(p for p in (choose_ports(1)[0] + n for n in range(100)) if p not in taken)
+    plan = NodePlan(name, participant or name, title or name, role, authority)
+    (folder,) = space.create([plan], [port])
+    if as_json:
+        print(json.dumps({"name": name, "url": folder.url, "path": str(folder.path)}))
+        return
+    click.echo(f"Made node {name} in {folder.path}", err=True)
+    click.echo(f"Next: hansa serve {folder.path}")
+
+
+@click.command("serve")
+@click.argument("folder", type=click.Path(path_type=Path, exists=True, file_okay=False))
+def serve_command(folder: Path) -> None:
+    """Run the node of FOLDER in the foreground until SIGTERM or Ctrl-C."""
+    from hansa.node.serve import run
+
+    run(folder)

@@ -1,0 +1,135 @@
+"""A small client of the management API, on the standard library alone: commands start fast.
+
+    node = Client("http://localhost:7711", token)
+    node.get("/participants/delft-south/agreements")
+
+Answers are the JSON objects of docs/reference/management-api.md.
+"""
+
+from __future__ import annotations
+
+import http.client
+import json
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import urlencode, urlsplit
+
+from hansa.kernel.errors import Code, HansaError
+
+Json = dict[str, Any]
+
+
+class Client:
+    """Call one node's `/api/v1` as its operator. Not for use by several threads at once."""
+
+    def __init__(self, url: str, token: str, *, timeout_s: float = 60.0) -> None:
+        parts = urlsplit(url)
+        self._host = parts.hostname or "localhost"
+        self._port = parts.port or 80
+        self._token = token
+        self._timeout_s = timeout_s
+        self._connection: http.client.HTTPConnection | None = None
+
+    def close(self) -> None:
+        """Close the connection."""
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+    def get(self, path: str, query: Mapping[str, Any] | None = None) -> Json:
+        """GET `/api/v1` + path; HansaError carries the node's own code, title and next step."""
+        return self._json("GET", path, None, query)
+
+    def post(self, path: str, body: Any = None) -> Json:
+        """POST a JSON body to `/api/v1` + path."""
+        return self._json("POST", path, {} if body is None else body, None)
+
+    def upload(self, path: str, file_name: str, content: bytes, fields: Mapping[str, str]) -> Json:
+        """POST a file with form fields (multipart/form-data)."""
+        boundary = "hansa-file-boundary-7f3b"
+        parts: list[bytes] = []
+        for name, value in fields.items():
+            head = f'--{boundary}\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n'
+            parts.append(f"{head}{value}\r\n".encode())
+        safe = file_name.replace('"', "").replace("\r", "").replace("\n", "")
+        parts.append(
+            f'--{boundary}\r\nContent-Disposition: form-data; name="file"; filename="{safe}"\r\n'
+            "Content-Type: application/octet-stream\r\n\r\n".encode()
+        )
+        body = b"".join(parts) + content + f"\r\n--{boundary}--\r\n".encode()
+        status, _, answer = self.raw(
+            "POST",
+            f"/api/v1{path}",
+            body,
+            {"Content-Type": f"multipart/form-data; boundary={boundary}"},
+        )
+        return _checked(status, answer)
+
+    def raw(
+        self,
+        method: str,
+        path: str,
+        body: bytes | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> tuple[int, dict[str, str], bytes]:
+        """Send any request to the node; give status, headers (lower case) and body."""
+        sent = {"Authorization": f"Bearer {self._token}", **(headers or {})}
+        for attempt in (1, 2):
+            if self._connection is None:
+                self._connection = http.client.HTTPConnection(
+                    self._host, self._port, timeout=self._timeout_s
+                )
+            try:
+                self._connection.request(method, path, body=body, headers=sent)
+                response = self._connection.getresponse()
+                answer = response.read()
+            except (http.client.RemoteDisconnected, BrokenPipeError, ConnectionResetError) as error:
+                self.close()
+                if attempt == 2:
+                    raise self._unreachable() from error
+            except OSError as error:
+                self.close()
+                raise self._unreachable() from error
+            else:
+                return (
+                    response.status,
+                    {name.lower(): value for name, value in response.getheaders()},
+                    answer,
+                )
+        raise AssertionError("unreachable")
+
+    def _json(self, method: str, path: str, body: Any, query: Mapping[str, Any] | None) -> Json:
+        target = f"/api/v1{path}"
+        if query:
+            target += "?" + urlencode({k: v for k, v in query.items() if v is not None})
+        encoded = None if body is None else json.dumps(body).encode()
+        headers = {"Content-Type": "application/json"} if encoded is not None else {}
+        status, _, answer = self.raw(method, target, encoded, headers)
+        return _checked(status, answer)
+
+    def _unreachable(self) -> HansaError:
+        return HansaError(
+            Code.outbound_failed,
+            f"No node answers on port {self._port}.",
+            "Start it with `hansa up`, and look at `hansa status`.",
+        )
+
+
+def _checked(status: int, answer: bytes) -> Json:
+    body: Any = json.loads(answer) if answer else {}
+    if status < 400:
+        return body if isinstance(body, dict) else {"items": body}
+    problem = body if isinstance(body, dict) else {}
+    code = problem.get("code", "internal")
+    facts = {
+        name: value
+        for name, value in problem.items()
+        if name not in ("type", "title", "status", "detail", "code")
+    }
+    raise HansaError(
+        Code(code) if code in Code.__members__ else Code.internal,
+        problem.get("title", f"The node answered {status}."),
+        problem.get("detail", ""),
+        status=status,
+        **facts,
+    )

@@ -1,0 +1,232 @@
+"""Where a space lives on disk: `HANSA_HOME`, one folder per node.
+
+HANSA_HOME/space.json            version of the layout and the list of nodes
+HANSA_HOME/<node>/hansa.toml     its settings; the port is chosen once and kept
+HANSA_HOME/<node>/secret.key     what its private keys are sealed with (mode 0600)
+HANSA_HOME/<node>/operator.token what its operator's commands sign in with (mode 0600)
+HANSA_HOME/<node>/hansa.sqlite   its state;  node.log, node.pid
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import socket
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from hansa.kernel.errors import Code, HansaError
+
+LAYOUT_VERSION = 1
+_FIRST_PORT = 7710
+_LAST_PORT = 7990
+
+
+@dataclass(frozen=True)
+class NodePlan:
+    """What is asked for when a node is made."""
+
+    name: str
+    participant: str
+    title: str
+    role: str
+    authority: str | None = None  # name of the authority's node in the same space
+
+
+@dataclass(frozen=True)
+class NodeFolder:
+    """One node's folder."""
+
+    path: Path
+    name: str
+    role: str
+    port: int
+    participant: str
+
+    @property
+    def url(self) -> str:
+        """Give the node's base URL."""
+        return f"http://localhost:{self.port}"
+
+    @property
+    def settings_file(self) -> Path:
+        """Give the path of hansa.toml."""
+        return self.path / "hansa.toml"
+
+    @property
+    def log_file(self) -> Path:
+        """Give the path of the log."""
+        return self.path / "node.log"
+
+    @property
+    def pid_file(self) -> Path:
+        """Give the path of the file with the process id."""
+        return self.path / "node.pid"
+
+    @property
+    def operator_token(self) -> str:
+        """Read the operator's token."""
+        return (self.path / "operator.token").read_text(encoding="ascii").strip()
+
+
+def default_home() -> Path:
+    """Give `HANSA_HOME`, or the platform's user data folder."""
+    given = os.environ.get("HANSA_HOME")
+    if given:
+        return Path(given).expanduser().resolve()
+    import platformdirs
+
+    return Path(platformdirs.user_data_dir("hansa", appauthor=False))
+
+
+def write_private(path: Path, text: str) -> None:
+    """Write a file that only its owner may read."""
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "w", encoding="ascii") as file:
+        file.write(text)
+
+
+def port_is_free(port: int) -> bool:
+    """Say whether a server may bind the port on loopback now."""
+    for family, host in ((socket.AF_INET, "127.0.0.1"), (socket.AF_INET6, "::1")):
+        try:
+            with socket.socket(family, socket.SOCK_STREAM) as probe:
+                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                probe.bind((host, port))
+        except OSError as error:
+            if family == socket.AF_INET6 and error.errno not in (98, 48, 13):
+                continue
+            return False
+    return True
+
+
+def choose_ports(count: int) -> list[int]:
+    """Give `count` neighbouring free ports; HansaError port_taken when there are none."""
+    for first in range(_FIRST_PORT, _LAST_PORT, 10):
+        ports = list(range(first, first + count))
+        if all(port_is_free(port) for port in ports):
+            return ports
+    raise HansaError(
+        Code.port_taken,
+        f"No {count} neighbouring ports are free between {_FIRST_PORT} and {_LAST_PORT}.",
+        "Stop what uses them, or give `--port`.",
+    )
+
+
+class Home:
+    """All nodes of one space on this machine."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._file = path / "space.json"
+
+    @property
+    def exists(self) -> bool:
+        """Say whether a space was made here."""
+        return self._file.exists()
+
+    def nodes(self) -> list[NodeFolder]:
+        """List the nodes; HansaError state_version when a newer Hansa made them."""
+        if not self.exists:
+            return []
+        raw = json.loads(self._file.read_text(encoding="utf-8"))
+        if raw.get("version", 0) > LAYOUT_VERSION:
+            raise HansaError(
+                Code.state_version,
+                f"The space in {self.path} was made by a newer Hansa.",
+                "Upgrade Hansa, or start anew with `hansa up --fresh`.",
+            )
+        return [
+            NodeFolder(
+                path=self.path / item["name"],
+                name=item["name"],
+                role=item["role"],
+                port=item["port"],
+                participant=item["participant"],
+            )
+            for item in raw["nodes"]
+        ]
+
+    def node(self, name: str | None) -> NodeFolder:
+        """Give one node by name (or by participant); the only one when no name is given."""
+        nodes = self.nodes()
+        found = [n for n in nodes if name in (n.name, n.participant)] if name else nodes
+        if len(found) == 1:
+            return found[0]
+        names = ", ".join(n.name for n in nodes) or "none"
+        raise HansaError(
+            Code.not_found,
+            f"There is no node {name!r} in {self.path}." if name else "Which node?",
+            f"Nodes here: {names}. Give one with `--node`." if nodes else "Run `hansa up` first.",
+            field="--node",
+        )
+
+    def create(self, plans: Sequence[NodePlan], ports: Sequence[int]) -> list[NodeFolder]:
+        """Make the folders of new nodes and add them to the space."""
+        existing = self.nodes()
+        taken = {node.name for node in existing}
+        made: list[NodeFolder] = []
+        self.path.mkdir(parents=True, exist_ok=True)
+        for plan, port in zip(plans, ports, strict=True):
+            if plan.name in taken:
+                raise HansaError(
+                    Code.already_exists,
+                    f"A node {plan.name!r} is here already.",
+                    "Choose another `--name`, or run `hansa status`.",
+                    field="--name",
+                )
+            folder = NodeFolder(self.path / plan.name, plan.name, plan.role, port, plan.participant)
+            folder.path.mkdir(mode=0o700, exist_ok=True)
+            authority = next((n.url for n in [*existing, *made] if n.name == plan.authority), None)
+            folder.settings_file.write_text(_toml(plan, folder, authority), encoding="utf-8")
+            write_private(folder.path / "secret.key", secrets.token_hex(32))
+            write_private(folder.path / "operator.token", secrets.token_urlsafe(32))
+            made.append(folder)
+        self._write([*existing, *made])
+        return made
+
+    def _write(self, nodes: Sequence[NodeFolder]) -> None:
+        body = {
+            "version": LAYOUT_VERSION,
+            "nodes": [
+                {"name": n.name, "role": n.role, "port": n.port, "participant": n.participant}
+                for n in nodes
+            ],
+        }
+        draft = self._file.with_suffix(".draft")
+        draft.write_text(json.dumps(body, indent=2) + "\n", encoding="utf-8")
+        draft.replace(self._file)
+
+    def remove(self) -> None:
+        """Delete every node's folder and the space. The nodes must be stopped."""
+        import shutil
+
+        for node in self.nodes():
+            shutil.rmtree(node.path, ignore_errors=True)
+        self._file.unlink(missing_ok=True)
+
+
+def _toml(plan: NodePlan, folder: NodeFolder, authority_url: str | None) -> str:
+    automatic = "true" if plan.role == "authority" else "false"
+    authority = f'authority_url = "{authority_url}/{plan.authority}"\n' if authority_url else ""
+    return f"""# Settings of this node. All keys: docs/reference/settings.md
+# The port and the base URL are part of its identity (did:web): keep them.
+
+[node]
+name = "{plan.name}"
+port = {folder.port}
+base_url = "{folder.url}"
+
+[[participants]]
+id = "{plan.participant}"
+title = "{plan.title}"
+role = "{plan.role}"
+{authority}
+[outbound]
+allow_loopback = true
+
+[trust]
+approve_automatically = {automatic}
+"""

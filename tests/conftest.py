@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+
+import postgres_server
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -17,3 +20,28 @@ def shared() -> Path:
     if not folder.is_dir():
         pytest.skip(f"no official vectors and open data at {folder} (set HANSA_SHARED)")
     return folder
+
+
+def absent(reason: str) -> None:
+    """Skip what this machine can't run; fail instead where everything must run."""
+    if os.environ.get("HANSA_REQUIRE_ALL") == "1":
+        pytest.fail(f"{reason} (HANSA_REQUIRE_ALL=1 allows no skip)")
+    pytest.skip(reason)
+
+
+@pytest.fixture(scope="session")
+def postgres_dsn() -> Iterator[Callable[[], str]]:
+    """Give what makes an empty PostgreSQL database and gives its connection string, or skip."""
+    try:
+        import psycopg  # noqa: F401
+    except ImportError:
+        absent("psycopg not found: pip install 'hansa[postgres]'")
+    programs = postgres_server.find_programs()
+    if programs is None:
+        absent(postgres_server.MISSING)
+        return
+    server = postgres_server.PostgresServer(programs)
+    try:
+        yield server.fresh_dsn
+    finally:
+        server.stop()

@@ -300,7 +300,7 @@ class Documents(ReadDocuments):
         self.outbox_changed = True
 
     def complete(self, action_id: str) -> None:
-        """Take finished work out of the outbox."""
+        """Take finished work out of the outbox; nothing happens when it is not there."""
         self._run(
             "DELETE FROM action WHERE participant = ? AND id = ?", (self.participant, action_id)
         )

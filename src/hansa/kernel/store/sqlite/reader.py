@@ -52,6 +52,8 @@ class Reader:
             ) from error
         except apsw.Error as error:
             raise translated(error) from error
+        except StopIteration as error:  # no future can carry it
+            raise RuntimeError("a job raised StopIteration") from error
         finally:
             if connection.in_transaction:
                 connection.execute("ROLLBACK")

@@ -1,4 +1,4 @@
-"""What a decision is made of: scope (what may be seen), usage (what is asked), decision (the answer).
+"""What a decision is made of: scope (what may be seen), usage (what is asked), the answer.
 
 A `Scope` is the contract turned into a filter. It is defined by a physically filtered copy: an
 attribute instance is in the copy iff some permit covers it and no deny does; an entity is in the

@@ -1,0 +1,67 @@
+"""The documents of the exchange and the indexes they are found by."""
+
+from __future__ import annotations
+
+from hansa.exchange.model import (
+    Agreement,
+    ContractNegotiation,
+    LogEntry,
+    Process,
+    TransferProcess,
+)
+from hansa.kernel.store import Kind
+
+
+def peer_key(counterparty: str, pid: str) -> str:
+    """Give the key under which a counterparty's own pid is found, so that repeats are known."""
+    return f"{counterparty} {pid}"
+
+
+def _peer(process: Process) -> str | None:
+    pid = process.peer_pid
+    return None if pid is None else peer_key(process.counterparty, pid)
+
+
+NEGOTIATIONS = Kind(
+    "exchange_negotiation",
+    ContractNegotiation,
+    key=lambda item: item.id,
+    indexes={
+        "state": lambda item: item.state.value,
+        "role": lambda item: item.role.value,
+        "counterparty": lambda item: item.counterparty,
+        "dataset": lambda item: item.dataset_id,
+        "agreement": lambda item: item.agreement_id,
+        "peer": _peer,
+    },
+)
+AGREEMENTS = Kind(
+    "exchange_agreement",
+    Agreement,
+    key=lambda item: item.id,
+    indexes={
+        "state": lambda item: item.state.value,
+        "role": lambda item: item.role.value,
+        "counterparty": lambda item: item.counterparty,
+        "dataset": lambda item: item.dataset_id,
+    },
+)
+TRANSFERS = Kind(
+    "exchange_transfer",
+    TransferProcess,
+    key=lambda item: item.id,
+    indexes={
+        "state": lambda item: item.state.value,
+        "role": lambda item: item.role.value,
+        "counterparty": lambda item: item.counterparty,
+        "dataset": lambda item: item.dataset_id,
+        "agreement": lambda item: item.agreement_id,
+        "peer": _peer,
+    },
+)
+MESSAGES = Kind(
+    "exchange_message",
+    LogEntry,
+    key=lambda item: item.id,
+    indexes={"process": lambda item: item.process},
+)

@@ -1,0 +1,148 @@
+"""ODRL on the wire: shape checks, the agreement made of an offer, and comparison of terms.
+
+Two policies say the same when their rules do, whatever the spelling: prefix or plain term, one
+value or a list of one, order of rules, a typed literal or its text (DSP 2025-1 6.1).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from hansa.kernel import Code, HansaError, iso
+
+_ODRL = "http://www.w3.org/ns/odrl/2/"
+_RULES = ("permission", "prohibition", "obligation")
+_ORDERLESS = (*_RULES, "duty", "constraint", "and", "or", "xone", "profile")
+_LISTS = (*_ORDERLESS, "andSequence")
+_NAMES = ("action", "operator", "leftOperand")
+_NOT_TERMS = ("@id", "@type", "@context", "target", "assigner", "assignee", "timestamp", "uid")
+_DEPTH_MAX = 24
+
+
+def check_policy(policy: Mapping[str, Any], kind: str) -> None:
+    """Check the shape of an `Offer` or `Agreement` in a message; HansaError policy_invalid.
+
+    Source: DSP 2025-1 contract-schema: id, plain type, and at least one permission or prohibition.
+    """
+    field = kind.lower()
+    if not isinstance(policy.get("@id"), str) or not policy["@id"]:
+        raise _invalid(f"{field}.@id", f"The {field} needs an `@id`.")
+    if policy.get("@type", kind) != kind:
+        raise _invalid(f"{field}.@type", f"The {field} must have the `@type` {kind}.")
+    names = ("target",) if kind == "Offer" else ("target", "assigner", "assignee")
+    for name in names:
+        present = name in policy or kind == "Agreement"
+        if present and not isinstance(policy.get(name), str):
+            raise _invalid(f"{field}.{name}", f"`{name}` must be a string.")
+    rules = 0
+    for name in _RULES:
+        value = policy.get(name, [])
+        items = value if isinstance(value, list) else [value]
+        if not all(isinstance(rule, dict) for rule in items):
+            raise _invalid(f"{field}.{name}", f"`{name}` must be a list of rules.")
+        if name != "obligation":
+            rules += len(items)
+    if not rules:
+        raise _invalid(f"{field}.permission", f"The {field} permits and prohibits nothing.")
+    same_terms(policy, policy)
+
+
+def _invalid(field: str, title: str) -> HansaError:
+    return HansaError(Code.policy_invalid, title, field=field, status=400)
+
+
+def same_terms(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
+    """Say whether two policies have the same rules and profile; parties and ids do not count."""
+    return bool(_canonical(_terms(one), 0) == _canonical(_terms(other), 0))
+
+
+def _terms(policy: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in policy.items() if _plain_name(name) not in _NOT_TERMS}
+
+
+def _plain_name(name: str) -> str:
+    return name.removeprefix(_ODRL).removeprefix("odrl:")
+
+
+def _canonical(value: Any, depth: int) -> Any:
+    if depth > _DEPTH_MAX:
+        raise HansaError(
+            Code.too_complex,
+            "The policy is nested too deeply.",
+            f"At most {_DEPTH_MAX} levels are read.",
+            status=400,
+        )
+    if isinstance(value, Mapping):
+        if set(value) <= {"@value", "@type", "@language"} and "@value" in value:
+            return _canonical(value["@value"], depth + 1)
+        if set(value) == {"@id"}:
+            return value["@id"]
+        return _canonical_object(value, depth)
+    if isinstance(value, list):
+        return [_canonical(item, depth + 1) for item in value]
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return value if isinstance(value, str) else json.dumps(value)
+
+
+def _canonical_object(value: Mapping[str, Any], depth: int) -> dict[str, Any]:
+    plain: dict[str, Any] = {}
+    for key, member in value.items():
+        name = _plain_name(key)
+        if name in _LISTS:
+            items = member if isinstance(member, list) else [member]
+            found = [_canonical(item, depth + 1) for item in items]
+            if name in _ORDERLESS:
+                found.sort(key=lambda item: json.dumps(item, sort_keys=True))
+            if found:
+                plain[name] = found
+        elif name in _NAMES:
+            found_name = _canonical(member, depth + 1)
+            plain[name] = _plain_name(found_name) if isinstance(found_name, str) else found_name
+        elif name not in ("@id", "@type", "uid"):
+            plain[name] = _canonical(member, depth + 1)
+    return plain
+
+
+def agreement_of(
+    offer: Mapping[str, Any],
+    *,
+    agreement_id: str,
+    target: str,
+    assigner: str,
+    assignee: str,
+    at: datetime,
+) -> dict[str, Any]:
+    """Make the ODRL agreement of an offer (DSP 2025-1 6.3.3); `timestamp` is when it was made."""
+    terms = {name: value for name, value in _terms(offer).items() if value != []}
+    return {
+        "@id": agreement_id,
+        "@type": "Agreement",
+        "target": target,
+        "assigner": assigner,
+        "assignee": assignee,
+        "timestamp": iso(at.replace(microsecond=0)),
+        **terms,
+    }
+
+
+def agreement_flaws(
+    agreement: Mapping[str, Any],
+    offer: Mapping[str, Any],
+    *,
+    target: str,
+    assigner: str,
+    assignee: str,
+) -> list[str]:
+    """Say what in an agreement is not what was asked for; empty when all is right."""
+    flaws: list[str] = []
+    expected = {"target": target, "assigner": assigner, "assignee": assignee}
+    for name, value in expected.items():
+        if agreement.get(name) != value:
+            flaws.append(f"The agreement's {name} is {agreement.get(name)!r}, not {value!r}.")
+    if not same_terms(agreement, offer):
+        flaws.append("The agreement's terms are not those of the offer.")
+    return flaws

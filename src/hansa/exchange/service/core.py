@@ -1,0 +1,133 @@
+"""What every part of the exchange shares: its participant, its ports, one way to commit."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+import structlog
+
+from hansa.exchange.kinds import NEGOTIATIONS, TRANSFERS
+from hansa.exchange.model import (
+    Agreement,
+    Change,
+    ContractNegotiation,
+    ExchangeLimits,
+    Process,
+    TransferProcess,
+)
+from hansa.exchange.ports import Ports
+from hansa.exchange.service.work import Work
+from hansa.exchange.state import Message
+from hansa.kernel import Clock, HansaError, Ids, SystemClock, SystemIds
+from hansa.kernel.store import ReadTx, Store, Tx
+
+_log = structlog.get_logger("hansa.exchange")
+R = TypeVar("R")
+X = TypeVar("X")
+Listener = Callable[[X], Awaitable[None] | None]
+
+
+class Core:
+    """Hold what the parts share. `base_url` is our own DSP 2025-1 base, the callback address."""
+
+    def __init__(
+        self,
+        *,
+        did: str,
+        base_url: str,
+        store: Store,
+        ports: Ports,
+        clock: Clock | None = None,
+        ids: Ids | None = None,
+        limits: ExchangeLimits | None = None,
+    ) -> None:
+        self.did = did
+        self.base_url = base_url.rstrip("/")
+        self.store = store
+        self.ports = ports
+        self.clock = clock or SystemClock()
+        self.ids = ids or SystemIds()
+        self.limits = limits or ExchangeLimits()
+        self._refusals: dict[str, int] = {}
+        self._on_change: list[Listener[Change]] = []
+        self._on_transfer_changed: list[Listener[TransferProcess]] = []
+        self._on_agreement_ended: list[Listener[Agreement]] = []
+
+    def on_change(self, listener: Listener[Change]) -> None:
+        """Call `listener` after each commit that changed a process or an agreement."""
+        self._on_change.append(listener)
+
+    def on_transfer_changed(self, listener: Listener[TransferProcess]) -> None:
+        """Call `listener` with a transfer after each commit that changed it; see its `live`."""
+        self._on_transfer_changed.append(listener)
+
+    def on_agreement_ended(self, listener: Listener[Agreement]) -> None:
+        """Call `listener` with an agreement after the commit that ended it."""
+        self._on_agreement_ended.append(listener)
+
+    def new_pid(self) -> str:
+        """Make a pid: a fresh IRI that is never used again (DSP 2025-1 6.2)."""
+        return f"urn:uuid:{self.ids.new()}"
+
+    async def commit(self, job: Callable[[Work], R]) -> R:
+        """Run a job in one durable transaction, then cut access and tell the listeners."""
+
+        def run(tx: Tx) -> tuple[R, Work]:
+            work = Work(self, tx)
+            return job(work), work
+
+        result, work = await self.store.write(run)
+        await self._publish(work)
+        return result
+
+    async def find_process(self, kind: type[Process], pid: str) -> Process | None:
+        """Read a process by our own pid."""
+
+        def job(tx: ReadTx) -> Process | None:
+            if kind is ContractNegotiation:
+                return tx.get(NEGOTIATIONS, pid)
+            return tx.get(TRANSFERS, pid)
+
+        return await self.store.read(job)
+
+    async def stop_access(self, transfer_id: str) -> None:
+        """Tell the data plane to cut a transfer, unless it is live (again)."""
+        transfer = await self.find_process(TransferProcess, transfer_id)
+        if not isinstance(transfer, TransferProcess) or transfer.live:
+            return
+        pending = transfer.pending
+        if pending is None or pending.message != Message.transfer_start:
+            await self.ports.data_plane.stop(transfer)
+
+    async def _publish(self, work: Work) -> None:
+        for transfer_id in work.stopped:
+            try:
+                await self.stop_access(transfer_id)
+            except HansaError as error:  # the outbox repeats it
+                _log.warning("stop_failed", transfer=transfer_id, code=error.code.value)
+        for agreement in work.ended:
+            await _tell(self._on_agreement_ended, agreement)
+        for item in work.changed.values():
+            await _tell(self._on_change, _change(item))
+            if isinstance(item, TransferProcess):
+                await _tell(self._on_transfer_changed, item)
+
+
+def _change(item: Process | Agreement) -> Change:
+    if isinstance(item, Agreement):
+        return Change("agreement", item.id, item.state.value)
+    kind = "negotiation" if isinstance(item, ContractNegotiation) else "transfer"
+    pending = item.pending.message if item.pending else None
+    return Change(kind, item.id, item.state.value, pending)
+
+
+async def _tell(listeners: list[Listener[X]], item: X) -> None:
+    for listener in listeners:
+        try:
+            answer = listener(item)
+            if inspect.isawaitable(answer):
+                await answer
+        except Exception as error:  # noqa: BLE001 - a listener must not undo what is committed
+            _log.error("listener_failed", error=type(error).__name__, exc_info=error)

@@ -1,0 +1,261 @@
+"""One transaction's work on processes: state, message log and outbox are written together."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import msgspec
+
+from hansa.exchange.errors import illegal, not_found, wrong_pid
+from hansa.exchange.kinds import AGREEMENTS, MESSAGES, NEGOTIATIONS, TRANSFERS
+from hansa.exchange.model import (
+    Agreement,
+    AgreementState,
+    ContractNegotiation,
+    LogEntry,
+    NegotiationState,
+    Pending,
+    Process,
+    Role,
+    TransferProcess,
+    TransferState,
+)
+from hansa.exchange.state import (
+    NEGOTIATION,
+    TERMINATIONS,
+    TRANSFER,
+    Machine,
+    Message,
+    Verdict,
+    outranks,
+)
+from hansa.exchange.state import judge as judge_message
+from hansa.exchange.wire_dsp_2025_1 import Inbound, message_body
+from hansa.kernel import Code, HansaError
+from hansa.kernel.store import Action, ReadTx, Tx
+
+if TYPE_CHECKING:
+    from hansa.exchange.service.core import Core
+
+NEGOTIATION_MACHINE = "exchange.negotiation"
+TRANSFER_MACHINE = "exchange.transfer"
+PLANE_MACHINE = "exchange.plane"
+SEND = "send"
+STOP = "stop"
+_STOPS = (TransferState.SUSPENDED, TransferState.COMPLETED, TransferState.TERMINATED)
+
+P = TypeVar("P", bound=Process)
+
+
+def machine_of(process: Process) -> Machine:
+    """Give the state machine of a process."""
+    return NEGOTIATION if isinstance(process, ContractNegotiation) else TRANSFER
+
+
+def termination_of(process: Process) -> Message:
+    """Give the message that ends this kind of process."""
+    negotiation = isinstance(process, ContractNegotiation)
+    return Message.termination if negotiation else Message.transfer_termination
+
+
+def owned(tx: ReadTx, kind: type[P], pid: str, caller_did: str) -> P:
+    """Give a process of ours with this counterparty; not_found for unknown and foreign alike."""
+    process: Any = tx.get(NEGOTIATIONS if kind is ContractNegotiation else TRANSFERS, pid)
+    if process is None or process.counterparty != caller_did:
+        raise not_found("negotiation" if kind is ContractNegotiation else "transfer")
+    found: P = process
+    return found
+
+
+def check_pids(process: Process, inbound: Inbound) -> None:
+    """Check that the pids in a message are those of the process in its path (400 otherwise)."""
+    pids = ("consumer_pid", inbound.consumer_pid), ("provider_pid", inbound.provider_pid)
+    for name, given in pids:
+        known = getattr(process, name)
+        if known is not None and given != known:
+            raise wrong_pid("consumerPid" if name == "consumer_pid" else "providerPid", process)
+
+
+def judge(process: Process, message: Message) -> tuple[Verdict, str]:
+    """Judge an inbound message; only the side that suspended a transfer may resume it."""
+    verdict, after = judge_message(machine_of(process), process, message)
+    if verdict is Verdict.apply and message is Message.transfer_start:
+        assert isinstance(process, TransferProcess)
+        pending = process.pending
+        stopping = pending is not None and pending.to == TransferState.SUSPENDED
+        suspender = process.role if stopping else process.suspended_by
+        resuming = pending is not None and pending.message == Message.transfer_start
+        if suspender is process.role and not resuming:
+            return Verdict.illegal, process.state
+    return verdict, after
+
+
+class Work:
+    """What one transaction does; remembers what others are to be told after the commit."""
+
+    def __init__(self, core: Core, tx: Tx) -> None:
+        self.tx = tx
+        self._core = core
+        self.changed: dict[str, Process | Agreement] = {}
+        self.stopped: dict[str, TransferProcess] = {}
+        self.ended: list[Agreement] = []
+
+    def put(self, process: Process) -> None:
+        """Save a process."""
+        if isinstance(process, ContractNegotiation):
+            self.tx.put(NEGOTIATIONS, process)
+        else:
+            self.tx.put(TRANSFERS, process)
+        self.changed[process.id] = process
+
+    def process(self, transfer: bool, pid: str) -> Process | None:
+        """Read a process by our own pid."""
+        return self.tx.get(TRANSFERS, pid) if transfer else self.tx.get(NEGOTIATIONS, pid)
+
+    def note(self, process: Process, error: str) -> None:
+        """Show an error that lasts on the process."""
+        self.put(msgspec.structs.replace(process, error=error))
+
+    def restart(self, transfer: TransferProcess) -> TransferProcess:
+        """Send a start with a new data address for a transfer that the consumer resumed."""
+        started = TransferState.STARTED
+        return self._enqueue(transfer, Message.transfer_start, started)
+
+    def log(self, process: Process, direction: str, wire_type: str, body: dict[str, Any]) -> None:
+        """Write a message into the log of its process."""
+        core = self._core
+        entry = LogEntry(
+            id=core.ids.new(),
+            process=process.id,
+            direction=direction,
+            at=core.clock.now(),
+            type=wire_type,
+            body=body,
+        )
+        self.tx.insert(MESSAGES, entry)
+
+    def decide(self, process: P, message: Message, **changes: Any) -> P:
+        """Make `message` the one in flight: saved, logged and enqueued to be sent.
+
+        HansaError illegal_state when we may not send it now. The same decision twice is one.
+        """
+        pending = process.pending
+        if pending is not None and pending.message == message:
+            return process
+        if pending is not None and not outranks(message, Message(pending.message)):
+            raise illegal(process, message)
+        machine = machine_of(process)
+        target = machine.sends(process.state, message, process.role)
+        if message in TERMINATIONS:
+            target = machine.accepts(process.state, message, process.role)
+        if target is None:
+            raise illegal(process, message)
+        if pending is not None and process.state != machine.states[0]:
+            # Overtaken; it would hold up what is stronger. An opening message is still needed.
+            self.tx.complete(pending.action)
+        return self._enqueue(process, message, str(target), **changes)
+
+    def _enqueue(self, process: P, message: Message, target: str, **changes: Any) -> P:
+        core = self._core
+        negotiation = isinstance(process, ContractNegotiation)
+        action = Action(
+            id=core.ids.new(),
+            machine=NEGOTIATION_MACHINE if negotiation else TRANSFER_MACHINE,
+            process=process.id,
+            name=SEND,
+            body={"message": message.value},
+        )
+        decided: P = msgspec.structs.replace(
+            process,
+            pending=Pending(message.value, str(target), action.id),
+            modified=core.clock.now(),
+            error=None,
+            **changes,
+        )
+        self.put(decided)
+        self.log(
+            decided,
+            "sent",
+            message.wire_type,
+            message_body(decided, message, callback=core.base_url),
+        )
+        self.tx.enqueue(action)
+        if isinstance(decided, TransferProcess) and target != TransferState.STARTED:
+            self._stop(decided)
+        return decided
+
+    def move(self, process: P, target: str, **changes: Any) -> P:
+        """Save a process in its new state, with what follows from entering it."""
+        moved: P = msgspec.structs.replace(
+            process,
+            state=type(process.state)(target),
+            modified=self._core.clock.now(),
+            error=changes.pop("error", None),
+            **changes,
+        )
+        decided_before = process.pending is not None and process.pending.to == target
+        if isinstance(moved, TransferProcess) and target in _STOPS and not decided_before:
+            self._stop(moved)
+        self.put(moved)
+        if isinstance(moved, ContractNegotiation) and moved.state is NegotiationState.FINALIZED:
+            self._sign(moved)
+        return moved
+
+    def _stop(self, transfer: TransferProcess) -> None:
+        if transfer.state is TransferState.START:
+            return
+        self.stopped[transfer.id] = transfer
+        action_id = self._core.ids.new()
+        self.tx.enqueue(Action(id=action_id, machine=PLANE_MACHINE, process=transfer.id, name=STOP))
+
+    def _sign(self, negotiation: ContractNegotiation) -> None:
+        """Keep the agreement of a negotiation that is final on this side."""
+        assert negotiation.agreement is not None
+        assert negotiation.agreement_id is not None
+        if self.tx.get(AGREEMENTS, negotiation.agreement_id) is not None:
+            return
+        agreement = Agreement(
+            id=negotiation.agreement_id,
+            role=negotiation.role,
+            counterparty=negotiation.counterparty,
+            negotiation_id=negotiation.id,
+            dataset_id=negotiation.dataset_id,
+            policy=negotiation.agreement,
+            signed_at=self._core.clock.now(),
+        )
+        self.tx.insert(AGREEMENTS, agreement)
+        self.changed[agreement.id] = agreement
+
+    def take(self, process: P, inbound: Inbound, target: str, **changes: Any) -> P:
+        """Let an inbound message take effect: log it, forget what was in flight, move on."""
+        self.log(process, "received", inbound.message.wire_type, inbound.body)
+        if process.pending is not None:
+            self.tx.complete(process.pending.action)
+        if process.peer_pid is None:
+            name = "provider_pid" if process.role is Role.consumer else "consumer_pid"
+            changes[name] = getattr(inbound, name)
+        taken: tuple[str, ...] = process.taken
+        if inbound.message.value not in taken:
+            taken = (*taken, inbound.message.value)
+        return self.move(process, target, pending=None, taken=taken, **changes)
+
+    def end_agreement(self, agreement: Agreement, *, by: str, reason: str) -> Agreement:
+        """Mark an agreement ended; nothing happens to one that is."""
+        if agreement.state is AgreementState.ended:
+            return agreement
+        ended: Agreement = msgspec.structs.replace(
+            agreement,
+            state=AgreementState.ended,
+            ended_at=self._core.clock.now(),
+            ended_by=by,
+            ended_reason=reason,
+        )
+        self.tx.put(AGREEMENTS, ended)
+        self.changed[ended.id] = ended
+        self.ended.append(ended)
+        return ended
+
+
+def conflict(title: str, detail: str, **facts: Any) -> HansaError:
+    """Refuse what contradicts something that is settled."""
+    return HansaError(Code.conflict, title, detail, **facts)

@@ -1,0 +1,56 @@
+"""What the catalogue needs from outside; the node wires it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
+
+from hansa.catalogue.model import Party
+from hansa.identity import Caller
+from hansa.kernel.outbound import OutboundResponse
+
+
+class Authenticator(Protocol):
+    """The one function from request headers to caller."""
+
+    async def authenticate(self, headers: Mapping[str, str], *, membership: bool = True) -> Caller:
+        """Give the caller; HansaError 401 says what is wrong with the token or membership."""
+        ...
+
+
+class Tokens(Protocol):
+    """Makes the token that we show to another participant."""
+
+    async def token_for(self, audience_did: str, *, presentation: bool = True) -> str:
+        """Give a fresh self-issued token for one participant."""
+        ...
+
+
+class Parties(Protocol):
+    """Knows the other participants."""
+
+    async def members(self) -> Sequence[Party]:
+        """List the participants whose catalogues we read, ourselves left out."""
+        ...
+
+    async def dsp_endpoint(self, did: str) -> str:
+        """Give the base URL of a participant's Dataspace Protocol 2025-1 endpoints."""
+        ...
+
+
+class Client(Protocol):
+    """The guarded client."""
+
+    async def request(
+        self,
+        method: str,
+        url: str,
+        *,
+        headers: Mapping[str, str] | None = None,
+        body: bytes | None = None,
+        json: Any = None,
+        timeout_s: float | None = None,
+        body_bytes_max: int | None = None,
+    ) -> OutboundResponse:
+        """Send a request and read the answer whole."""
+        ...

@@ -1,0 +1,309 @@
+"""The catalogue of one participant: publish, find, list, search."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import msgspec
+
+from hansa.catalogue.draft import make_dataset
+from hansa.catalogue.model import (
+    DATASET,
+    EVERYONE,
+    TALLY,
+    Dataset,
+    DatasetDraft,
+    FoundOffer,
+    OfferDraft,
+    Page,
+    Tally,
+)
+from hansa.catalogue.paging import Cursor, page_of
+from hansa.catalogue.words import words_of
+from hansa.identity import Caller
+from hansa.kernel import Clock, Code, HansaError, Ids
+from hansa.kernel.store import ReadTx, Store, Tx
+
+PAGE_MAX = 200
+QUERY_LENGTH_MAX = 500
+_FACETS = ("publisher", "type", "theme")
+
+
+def _reader(caller: Caller | None) -> str | None:
+    """Give the DID whose view is wanted; None is the owner's view of everything."""
+    return None if caller is None or caller.kind == "operator" else caller.did
+
+
+def _may_see(dataset: Dataset, reader: str | None) -> bool:
+    return reader is None or dataset.visible_to is None or reader in dataset.visible_to
+
+
+def _not_found(dataset_id: str) -> HansaError:
+    return HansaError(
+        Code.not_found,
+        "There is no such dataset.",
+        "Ask for the catalogue to see what there is.",
+        field="id",
+    )
+
+
+class Catalogue:
+    """What one participant publishes. Every read takes the caller whose view it is."""
+
+    def __init__(self, store: Store, *, did: str, name: str, ids: Ids, clock: Clock) -> None:
+        self.did = did
+        self.name = name
+        self._store = store
+        self._ids = ids
+        self._clock = clock
+
+    async def publish(self, draft: DatasetDraft) -> Dataset:
+        """Publish a dataset with its offers.
+
+        HansaError policy_unsupported when a constraint cannot be enforced (with `path`),
+        invalid_field when a bound is broken, already_exists when id, name or offer id is taken.
+        """
+        return (await self.publish_all([draft]))[0]
+
+    async def publish_all(self, drafts: Iterable[DatasetDraft]) -> list[Dataset]:
+        """Publish several datasets in one transaction: all of them or none."""
+        made = [
+            (
+                draft,
+                make_dataset(
+                    draft,
+                    publisher=self.did,
+                    publisher_name=self.name,
+                    ids=self._ids,
+                    now=self._clock.now(),
+                ),
+            )
+            for draft in drafts
+        ]
+
+        def job(tx: Tx) -> list[Dataset]:
+            kept: list[Dataset] = []
+            for draft, dataset in made:
+                named = _with_free_name(tx, dataset, explicit=draft.name is not None)
+                _check_free_offers(tx, named)
+                tx.insert(DATASET, named)
+                _count(tx, named, 1)
+                kept.append(named)
+            return kept
+
+        return await self._store.write(job)
+
+    async def update(self, dataset_id: str, draft: DatasetDraft) -> Dataset:
+        """Replace what is said about a dataset; an offer whose terms change gets a new id."""
+        known = await self.get(dataset_id)
+        changed = make_dataset(
+            draft,
+            publisher=self.did,
+            publisher_name=self.name,
+            ids=self._ids,
+            now=self._clock.now(),
+            known=known,
+        )
+
+        def job(tx: Tx) -> Dataset:
+            present = tx.get(DATASET, dataset_id)
+            if present is None:
+                raise _not_found(dataset_id)
+            if present.modified != known.modified:
+                raise HansaError(
+                    Code.conflict, "The dataset was changed meanwhile.", "Read it again and retry."
+                )
+            named = changed
+            if changed.name != present.name:
+                named = _with_free_name(tx, changed, explicit=True)
+            _check_free_offers(tx, named)
+            _count(tx, present, -1)
+            _count(tx, named, 1)
+            tx.put(DATASET, named)
+            return named
+
+        return await self._store.write(job)
+
+    async def withdraw(self, dataset_id: str) -> None:
+        """Take a dataset and its offers out of the catalogue. Agreements made on it stay."""
+
+        def job(tx: Tx) -> None:
+            present = tx.get(DATASET, dataset_id)
+            if present is None:
+                raise _not_found(dataset_id)
+            tx.delete(DATASET, dataset_id)
+            _count(tx, present, -1)
+
+        await self._store.write(job)
+
+    async def get(self, dataset_id: str, caller: Caller | None = None) -> Dataset:
+        """Give one dataset; HansaError not_found also when the caller may not see it."""
+        dataset = await self._store.read(lambda tx: tx.get(DATASET, dataset_id))
+        if dataset is None or not _may_see(dataset, _reader(caller)):
+            raise _not_found(dataset_id)
+        return dataset
+
+    async def by_name(self, name: str) -> Dataset | None:
+        """Give the dataset with this name (slug), or None. The owner's view."""
+        found = await self._store.read(lambda tx: tx.find(DATASET, {"name": name}, limit=1))
+        return found[0] if found else None
+
+    async def find_offer(
+        self, caller: Caller | None, offer_id: str, dataset_id: str | None = None
+    ) -> FoundOffer | None:
+        """Give an offer that the caller may negotiate, or None.
+
+        None also when the dataset is not visible to the caller, or is not `dataset_id`.
+        """
+        found = await self._store.read(lambda tx: tx.find(DATASET, {"offer": offer_id}, limit=1))
+        if not found or not _may_see(found[0], _reader(caller)):
+            return None
+        dataset = found[0]
+        offer = dataset.offer(offer_id)
+        if offer is None or (dataset_id is not None and dataset.id != dataset_id):
+            return None
+        return FoundOffer(offer=offer, dataset=dataset)
+
+    async def datasets(
+        self, caller: Caller | None = None, *, cursor: str | None = None, limit: int = 50
+    ) -> Page:
+        """List what the caller may see, one page (at most 200) in order of id."""
+        return await self.search("", caller, cursor=cursor, limit=limit)
+
+    async def search(
+        self,
+        query: str = "",
+        caller: Caller | None = None,
+        *,
+        publisher: str | None = None,
+        type: str | None = None,
+        theme: str | None = None,
+        cursor: str | None = None,
+        limit: int = 50,
+    ) -> Page:
+        """Find datasets that have every word of the query and the wanted facets.
+
+        HansaError invalid_field for a limit outside 1 to 200, a foreign cursor or a query of more
+        than 500 characters. A page may hold fewer than `limit` and still have a `next`.
+        """
+        if not 1 <= limit <= PAGE_MAX:
+            raise HansaError(
+                Code.invalid_field,
+                "The limit is out of bounds.",
+                f"1 to {PAGE_MAX}.",
+                field="limit",
+            )
+        if len(query) > QUERY_LENGTH_MAX:
+            raise HansaError(
+                Code.invalid_field,
+                "The query is too long.",
+                f"At most {QUERY_LENGTH_MAX} characters.",
+                field="q",
+            )
+        at = Cursor.parse(cursor)
+        words = words_of(query)
+        facets = {"publisher": publisher, "type": type, "theme": theme}
+        wanted = {name: value for name, value in facets.items() if value is not None}
+        reader = _reader(caller)
+        views: tuple[dict[str, str], ...] = ({},)
+        if reader is not None:
+            views = ({"reader": EVERYONE}, {"reader": reader})
+
+        def job(tx: ReadTx) -> Page:
+            first = {"word": _rarest(tx, words)} if words else {}
+            rest = frozenset(words) - frozenset(first.values())
+            return page_of(tx, [{**wanted, **first, **view} for view in views], rest, at, limit)
+
+        return await self._store.read(job)
+
+    async def count(self) -> int:
+        """Count the datasets. The owner's view."""
+        return await self._store.read(lambda tx: tx.count(DATASET))
+
+    async def facets(self) -> Mapping[str, Mapping[str, int]]:
+        """Count datasets per publisher, type and theme. The owner's view."""
+
+        def job(tx: ReadTx) -> dict[str, dict[str, int]]:
+            counts: dict[str, dict[str, int]] = {}
+            for facet in _FACETS:
+                rows = tx.find(TALLY, {"facet": facet}, limit=1_000)
+                counts[facet] = {row.key.partition(":")[2]: row.count for row in rows}
+            return counts
+
+        return await self._store.read(job)
+
+
+def _rarest(tx: ReadTx, words: tuple[str, ...]) -> str:
+    if len(words) == 1:
+        return words[0]
+    return min(words, key=lambda word: tx.count(DATASET, {"word": word}))
+
+
+def _with_free_name(tx: Tx, dataset: Dataset, *, explicit: bool) -> Dataset:
+    if not tx.find(DATASET, {"name": dataset.name}, limit=1):
+        return dataset
+    if explicit:
+        raise HansaError(
+            Code.already_exists,
+            f"The name {dataset.name} is taken.",
+            "Choose another, or update the dataset that has it.",
+            field="name",
+        )
+    number = 2
+    while tx.find(DATASET, {"name": f"{dataset.name}-{number}"}, limit=1):
+        number += 1
+    return msgspec.structs.replace(dataset, name=f"{dataset.name}-{number}")
+
+
+def _check_free_offers(tx: Tx, dataset: Dataset) -> None:
+    """DSP 2025-1 contract schema: an offer belongs to one dataset only."""
+    for offer in dataset.offers:
+        found = tx.find(DATASET, {"offer": offer.id}, limit=1)
+        if found and found[0].id != dataset.id:
+            raise HansaError(
+                Code.already_exists,
+                "An offer with this id exists.",
+                "Leave the id out to get a fresh one.",
+                field="offers",
+            )
+
+
+def _count(tx: Tx, dataset: Dataset, change: int) -> None:
+    keys = [f"publisher:{dataset.publisher}"]
+    keys += [f"type:{value}" for value in dict.fromkeys(dataset.types)]
+    keys += [f"theme:{value}" for value in dict.fromkeys(dataset.themes)]
+    for key in keys:
+        present = tx.get(TALLY, key)
+        count = (present.count if present is not None else 0) + change
+        if count > 0:
+            tx.put(TALLY, Tally(key=key, count=count))
+        elif present is not None:
+            tx.delete(TALLY, key)
+
+
+class Offers:
+    """The face that negotiation needs: an offer that a caller may negotiate."""
+
+    def __init__(self, catalogue: Catalogue) -> None:
+        self._catalogue = catalogue
+
+    async def find(
+        self, caller: Caller, offer_id: str, dataset_id: str | None = None
+    ) -> FoundOffer | None:
+        """Give the offer and its dataset, or None when there is none for this caller."""
+        return await self._catalogue.find_offer(caller, offer_id, dataset_id)
+
+
+def draft_of(dataset: Dataset, **changes: Any) -> DatasetDraft:
+    """Give the draft that would republish a dataset as it is, with `changes` to its members."""
+    offers = tuple(
+        OfferDraft(odrl=o.odrl, template=o.template, parameters=o.parameters, id=o.id)
+        for o in dataset.offers
+    )
+    plain = {
+        field: getattr(dataset, field)
+        for field in DatasetDraft.__struct_fields__
+        if field != "offers"
+    }
+    return DatasetDraft(**{**plain, "offers": offers, **changes})

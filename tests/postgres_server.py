@@ -10,6 +10,7 @@ import subprocess
 import tempfile
 import time
 from pathlib import Path
+from typing import Any
 
 MISSING = "PostgreSQL server not found: apt-get install postgresql"
 _FOLDERS = ("/usr/lib/postgresql/*/bin", "/opt/homebrew/opt/postgresql*/bin", "/usr/pgsql-*/bin")
@@ -93,7 +94,7 @@ class PostgresServer:
     def _dsn(self, database: str) -> str:
         return f"host={self._folder} user=hansa dbname={database}"
 
-    def _as_user(self) -> dict[str, object]:
+    def _as_user(self) -> dict[str, Any]:
         if self._user is None:
             return {}
         group = pwd.getpwnam(self._user).pw_gid

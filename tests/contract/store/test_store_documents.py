@@ -7,7 +7,7 @@ import pytest
 from store_notes import NOTE, Note
 
 from hansa.kernel import Code, HansaError
-from hansa.kernel.store import Database, Kind, Store
+from hansa.kernel.store import Database, Kind, Store, Tx
 from hansa.kernel.store.rows import BODY_BYTES_MAX
 
 
@@ -68,11 +68,11 @@ async def test_an_insert_does_not_replace(store: Store) -> None:
 async def test_a_job_may_go_on_after_a_taken_key(store: Store) -> None:
     await _put(store, Note("a", "open"))
 
-    def insert_or_shut(tx: object) -> None:
+    def insert_or_shut(tx: Tx) -> None:
         try:
-            tx.insert(NOTE, Note("a"))  # type: ignore[attr-defined]
+            tx.insert(NOTE, Note("a"))
         except HansaError:
-            tx.put(NOTE, Note("a", "shut"))  # type: ignore[attr-defined]
+            tx.put(NOTE, Note("a", "shut"))
 
     await store.write(insert_or_shut)
     assert await _ids(store, {"state": "shut"}) == ["a"]

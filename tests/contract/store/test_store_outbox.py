@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 from datetime import datetime, timedelta
 
+import msgspec
 import pytest
 from store_notes import NOTE, Note, Open
 
 from hansa.kernel import Code, FixedClock, HansaError
-from hansa.kernel.store import Action, Database, Store
+from hansa.kernel.store import Action, Database, Store, Tx
 
 
 def _action(
@@ -20,7 +21,11 @@ def _action(
 
 
 async def _enqueue(store: Store, *actions: Action) -> None:
-    await store.write(lambda tx: [tx.enqueue(action) for action in actions])
+    def job(tx: Tx) -> None:
+        for action in actions:
+            tx.enqueue(action)
+
+    await store.write(job)
 
 
 async def _lease(
@@ -48,9 +53,9 @@ async def test_an_action_is_leased_as_it_was_enqueued(
 
 
 async def test_state_and_action_are_committed_together(database: Database, store: Store) -> None:
-    def failing(tx: object) -> None:
-        tx.put(NOTE, Note("a"))  # type: ignore[attr-defined]
-        tx.enqueue(_action("1"))  # type: ignore[attr-defined]
+    def failing(tx: Tx) -> None:
+        tx.put(NOTE, Note("a"))
+        tx.enqueue(_action("1"))
         raise LookupError("late")
 
     with pytest.raises(LookupError, match="late"):
@@ -217,8 +222,8 @@ async def test_the_outbox_wakes_after_the_commit_and_only_then(
     await asyncio.sleep(0.02)
     assert woken == [1]
 
-    def failing(tx: object) -> None:
-        tx.enqueue(_action("2"))  # type: ignore[attr-defined]
+    def failing(tx: Tx) -> None:
+        tx.enqueue(_action("2"))
         raise LookupError
 
     with pytest.raises(LookupError):
@@ -243,7 +248,7 @@ async def test_an_outbox_outlives_its_database_object(reopen: Open, clock: Fixed
 
 @pytest.mark.parametrize("field", ["id", "machine", "process"])
 async def test_names_of_an_action_have_limits(store: Store, field: str) -> None:
-    names = {"id": "1", "machine": "m", "process": "p", field: "x" * 513}
+    action = msgspec.structs.replace(_action("1"), **{field: "x" * 513})
     with pytest.raises(HansaError) as refused:
-        await _enqueue(store, Action(name="go", **names))
+        await _enqueue(store, action)
     assert (refused.value.code, refused.value.facts["field"]) == (Code.invalid_field, field)

@@ -8,7 +8,7 @@ from datetime import timedelta
 import pytest
 
 from hansa.kernel import Code, FixedClock, HansaError
-from hansa.kernel.store import Database
+from hansa.kernel.store import Database, Tx
 
 COUNT = "SELECT count(*) FROM remembered"
 
@@ -34,8 +34,8 @@ async def test_a_key_is_free_again_after_it_expired(database: Database, clock: F
 async def test_what_is_rolled_back_was_not_noted(database: Database, clock: FixedClock) -> None:
     store, expires = database.store("north"), clock.now() + timedelta(minutes=5)
 
-    def note_and_fail(tx: object) -> None:
-        assert tx.remember("jti", "1", expires)  # type: ignore[attr-defined]
+    def note_and_fail(tx: Tx) -> None:
+        assert tx.remember("jti", "1", expires)
         raise LookupError("after the note")
 
     with pytest.raises(LookupError, match="after the note"):

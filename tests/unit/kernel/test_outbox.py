@@ -13,7 +13,7 @@ from structlog.testing import capture_logs
 from hansa.kernel import Clock, Code, CountingIds, FixedClock, HansaError, SystemClock
 from hansa.kernel import outbox as outbox_module
 from hansa.kernel.outbox import Reconciler
-from hansa.kernel.store import Action, Store
+from hansa.kernel.store import Action, Store, Tx
 from hansa.kernel.store.sqlite import SqliteDatabase
 
 Make = Callable[..., Reconciler]
@@ -24,7 +24,11 @@ def _action(action_id: str, process: str = "p", machine: str = "m", **more: obje
 
 
 async def _enqueue(store: Store, *actions: Action) -> None:
-    await store.write(lambda tx: [tx.enqueue(action) for action in actions])
+    def job(tx: Tx) -> None:
+        for action in actions:
+            tx.enqueue(action)
+
+    await store.write(job)
 
 
 async def _complete(store: Store, action: Action) -> None:
@@ -193,7 +197,7 @@ class TestFailures:
         await _enqueue(store, _action("1"))
         waits = []
         for attempt in range(1, 6):
-            await _until(lambda n=attempt: self._tried(store, n))  # type: ignore[misc]
+            await _until(lambda n=attempt: self._tried(store, n))
             [action] = await _listed(store)
             assert action.due is not None
             assert action.error == "outbound_failed: The city does not answer."
@@ -259,7 +263,7 @@ class TestFailures:
         await reconciler.start()
         await _enqueue(store, _action("1"))
         for count in (1, 2, 3):
-            await _until(lambda n=count: self._tried(store, n))  # type: ignore[misc]
+            await _until(lambda n=count: self._tried(store, n))
             clock.move(10)
             reconciler.wake()
         await asyncio.sleep(0.02)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -13,6 +12,7 @@ from hansa.kernel.errors import Code, HansaError
 from hansa.kernel.store import leases, rows
 from hansa.kernel.store.ports import Action, Migration, ReadTx, Tx
 from hansa.kernel.store.postgres.transaction import PostgresReadTx, PostgresTx, fetch, placed
+from hansa.kernel.store.threads import Threads
 
 if TYPE_CHECKING:
     from hansa.kernel.store.postgres.sessions import Connection, Sessions
@@ -34,8 +34,8 @@ class PostgresDatabase:
     def __init__(self, sessions: Sessions, clock: Clock) -> None:
         self._sessions = sessions
         self._clock = clock
-        self._writers = _Threads(WRITERS, "hansa-writer")
-        self._readers = _Threads(READERS, "hansa-reader")
+        self._writers = Threads(WRITERS, "hansa-writer", QUEUE_MAX)
+        self._readers = Threads(READERS, "hansa-reader", QUEUE_MAX)
         self._wakes: list[Callable[[], None]] = []
         self._closed = False
 
@@ -172,36 +172,6 @@ class PostgresStore:
     async def write(self, job: Callable[[Tx], R]) -> R:
         """Run `job` in a transaction of its own, in a thread; return after it is durable."""
         return await self._database.write(self.participant, job)
-
-
-class _Threads:
-    """A bounded queue before a few threads."""
-
-    def __init__(self, threads: int, name: str) -> None:
-        self._threads = ThreadPoolExecutor(threads, thread_name_prefix=name)
-        self._waiting = 0
-        self._closed = False
-
-    async def run(self, job: Callable[[], R]) -> R:
-        """Run `job` in one of the threads; HansaError unavailable when too many wait."""
-        if self._closed:
-            raise HansaError(Code.unavailable, "The store is closed.", "Start the node again.")
-        if self._waiting >= QUEUE_MAX:
-            raise HansaError(
-                Code.unavailable,
-                "Too many requests wait for the store.",
-                f"{QUEUE_MAX} are waiting already: try again in a moment.",
-            )
-        self._waiting += 1
-        try:
-            return await asyncio.get_running_loop().run_in_executor(self._threads, job)
-        finally:
-            self._waiting -= 1
-
-    async def close(self) -> None:
-        """Finish what is queued."""
-        self._closed = True
-        await asyncio.to_thread(self._threads.shutdown)
 
 
 def _each(connection: Connection, sql: str, rows: list[tuple[Any, ...]]) -> None:

@@ -40,6 +40,10 @@ _LEASE = "BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL synchronous_commit = o
 _COLLISIONS = (errors.SerializationFailure, errors.DeadlockDetected)
 
 
+class _StaleError(Exception):
+    """A pooled connection was dead before anything was done on it, as after a server's restart."""
+
+
 class Sessions:
     """The pool of one database."""
 
@@ -111,7 +115,7 @@ class Sessions:
             if tried < OPTIMISTIC_TRIES:
                 return self._once(connection, _WRITE, job)
             turn = (_LOCK_TURN, zlib.crc32(participant.encode()) - 2**31)
-            connection.execute("SELECT pg_advisory_lock(%s, %s)", turn)
+            _first(connection, "SELECT pg_advisory_lock(%s, %s)", turn)
             try:
                 return self._once(connection, _WRITE, job)
             finally:
@@ -131,8 +135,8 @@ class Sessions:
 
     def _once(self, connection: Connection, begin: str, job: Callable[[Connection], R]) -> R:
         """Run one transaction."""
+        _first(connection, begin)
         try:
-            connection.execute(begin)
             result = job(connection)
             status = connection.info.transaction_status
             assert status == TransactionStatus.INTRANS, "a job went on after a failed statement"
@@ -151,8 +155,8 @@ class Sessions:
             try:
                 with self._pool.connection() as connection:
                     return attempt(connection, tried)
-            except StopIteration as error:  # no future can carry it
-                raise RuntimeError("a job raised StopIteration") from error
+            except _StaleError:
+                continue
             except _COLLISIONS:
                 time.sleep(_PAUSE_S * (1 + tried) * random.random())  # noqa: S311
             except (PoolTimeout, psycopg.OperationalError) as error:
@@ -168,3 +172,11 @@ class Sessions:
             "Too many changes collide.",
             f"The change was tried {TRIES_MAX} times: try again in a moment.",
         )
+
+
+def _first(connection: Connection, sql: str, parameters: Sequence[Any] | None = None) -> None:
+    """Run the first statement on a connection taken from the pool."""
+    try:
+        connection.execute(sql, parameters)
+    except psycopg.OperationalError as error:
+        raise _StaleError from error

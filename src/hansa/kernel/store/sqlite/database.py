@@ -137,7 +137,7 @@ class SqliteDatabase:
         if self._closed:
             return
         self._closed = True
-        await asyncio.to_thread(self._slow.close)
+        await self._slow.close()
         self._reader.close()
         await asyncio.to_thread(self._writer.close)
 

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 import threading
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
 import apsw
@@ -13,6 +11,7 @@ import apsw
 from hansa.kernel.clock import Clock
 from hansa.kernel.errors import Code, HansaError
 from hansa.kernel.store.sqlite.connection import translated
+from hansa.kernel.store.threads import Threads
 
 R = TypeVar("R")
 
@@ -52,8 +51,6 @@ class Reader:
             ) from error
         except apsw.Error as error:
             raise translated(error) from error
-        except StopIteration as error:  # no future can carry it
-            raise RuntimeError("a job raised StopIteration") from error
         finally:
             if connection.in_transaction:
                 connection.execute("ROLLBACK")
@@ -72,28 +69,17 @@ class SlowReaders:
 
     def __init__(self, connect: Callable[[], Reader]) -> None:
         self._connect = connect
-        self._threads = ThreadPoolExecutor(SLOW_THREADS, thread_name_prefix="hansa-reader")
+        self._threads = Threads(SLOW_THREADS, "hansa-reader", SLOW_QUEUE_MAX)
         self._own = threading.local()
         self._opened: list[Reader] = []
-        self._waiting = 0
 
     async def run(self, job: Callable[[apsw.Connection], R]) -> R:
         """Run `job` in one of the threads."""
-        if self._waiting >= SLOW_QUEUE_MAX:
-            raise HansaError(
-                Code.unavailable,
-                "Too many long queries are waiting.",
-                f"{SLOW_QUEUE_MAX} are waiting already: try again in a moment.",
-            )
-        self._waiting += 1
-        try:
-            return await asyncio.get_running_loop().run_in_executor(self._threads, self._read, job)
-        finally:
-            self._waiting -= 1
+        return await self._threads.run(lambda: self._read(job))
 
-    def close(self) -> None:
-        """Wait for running reads and close (blocks)."""
-        self._threads.shutdown(cancel_futures=True)
+    async def close(self) -> None:
+        """Wait for queued reads and close."""
+        await self._threads.close()
         for reader in self._opened:
             reader.close()
 

@@ -1,0 +1,146 @@
+"""Reads what a person filled in about terms and mapping into the API's objects."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime, tzinfo
+from typing import Any
+
+import msgspec
+
+from hansa.kernel import Code, HansaError, iso
+from hansa.web.ports import Json
+from hansa.web.shapes import box_wkt, rings_of
+
+_DURATIONS = {"minutes": "PT{}M", "hours": "PT{}H", "days": "P{}D"}
+
+Form = Mapping[str, Sequence[str]]
+
+
+def _bad(field: str, what: str, then: str) -> HansaError:
+    return HansaError(Code.invalid_field, what, then, field=field)
+
+
+def _one(form: Form, name: str) -> str:
+    values = form.get(name, ())
+    return values[0].strip() if values else ""
+
+
+def _instant(text: str, zone: tzinfo, field: str) -> str:
+    """Read a date or a local date and time in the node's zone; gives ISO 8601 in UTC."""
+    try:
+        at = datetime.fromisoformat(text)
+    except ValueError:
+        raise _bad(field, f"{text!r} is not a date.", "Write it as 2026-01-31.") from None
+    return iso(at if at.tzinfo else at.replace(tzinfo=zone))
+
+
+def _area(form: Form, name: str) -> str | None:
+    wkt = _one(form, f"{name}.wkt")
+    if wkt:
+        if not rings_of(wkt):
+            raise _bad(
+                name,
+                "The area cannot be read.",
+                "Write a polygon as POLYGON ((west south, ...)), longitude first.",
+            )
+        return wkt
+    edges = [_one(form, f"{name}.{edge}") for edge in ("west", "south", "east", "north")]
+    if not any(edges):
+        return None
+    try:
+        west, south, east, north = (float(edge) for edge in edges)
+    except ValueError:
+        raise _bad(name, "The area needs four numbers.", "Give all four edges.") from None
+    if not (-180 <= west < east <= 180 and -90 <= south < north <= 90):
+        raise _bad(
+            name,
+            "The area's edges are not in order.",
+            "West is less than east, south less than north, in degrees (WGS 84).",
+        )
+    return box_wkt((west, south, east, north))
+
+
+def _period(form: Form, name: str, zone: tzinfo) -> Json | None:
+    start, end = _one(form, f"{name}.start"), _one(form, f"{name}.end")
+    if not start and not end:
+        return None
+    given = {
+        "start": _instant(start, zone, name) if start else None,
+        "end": _instant(end, zone, name) if end else None,
+    }
+    if given["start"] and given["end"] and given["start"] >= given["end"]:
+        raise _bad(name, "The period ends before it starts.", "Choose a later end.")
+    return dict(given)
+
+
+def _duration(form: Form, name: str) -> str | None:
+    count = _one(form, name)
+    if not count:
+        return None
+    if not count.isdigit() or not 0 < int(count) < 100_000:
+        raise _bad(name, "The time span is not a whole number.", "Write for example 24.")
+    return _DURATIONS.get(_one(form, f"{name}.unit"), "PT{}H").format(int(count))
+
+
+def parameter(form: Form, name: str, kind: str, zone: tzinfo) -> Any:
+    """Read one parameter of a template; None when it was left empty."""
+    if kind == "area":
+        return _area(form, name)
+    if kind == "attributes":
+        return [v for v in form.get(name, ()) if v] or None
+    if kind == "period":
+        return _period(form, name, zone)
+    if kind == "duration":
+        return _duration(form, name)
+    text = _one(form, name)
+    if kind == "date" and text:
+        return _instant(text, zone, name)
+    return text or None
+
+
+def parameters(form: Form, template: Json, zone: tzinfo) -> Json:
+    """Read all parameters of the chosen template; HansaError names the field at fault."""
+    found: Json = {}
+    for spec in template.get("parameters", []):
+        field = f"{template['id']}.{spec['name']}"
+        value = parameter(form, field, spec["kind"], zone)
+        if value is None and spec.get("required"):
+            raise _bad(field, f"{spec['title']} is missing.", "Fill in the field.")
+        if value is not None:
+            found[spec["name"]] = value
+    return found
+
+
+def mapping(text: str) -> Json | None:
+    """Read the mapping as it was edited; None when it was left empty."""
+    if not text.strip():
+        return None
+    try:
+        return msgspec.json.decode(text.encode(), type=dict[str, Any])
+    except msgspec.MsgspecError as error:
+        raise _bad(
+            "mapping", "The mapping is not a JSON object.", f"{error}. Correct it and try again."
+        ) from None
+
+
+def preview_rows(entities: Sequence[Json], columns_max: int = 8) -> Json:
+    """Lay NGSI-LD entities out as a table: `{"columns": [...], "rows": [[id, type, ...]]}`."""
+    skipped = {"id", "type", "@context"}
+    columns = list(dict.fromkeys(k for e in entities for k in e if k not in skipped))[:columns_max]
+    rows = [
+        [e.get("id", ""), e.get("type", ""), *(_plain(e.get(c)) for c in columns)]
+        for e in entities[:20]
+    ]
+    return {"columns": columns, "rows": rows}
+
+
+def _plain(attribute: Any) -> Any:
+    if isinstance(attribute, list):
+        attribute = attribute[-1] if attribute else None
+    if not isinstance(attribute, dict):
+        return attribute
+    for member in ("value", "object", "languageMap"):
+        if member in attribute:
+            return attribute[member]
+    return attribute

@@ -1,0 +1,259 @@
+"""What the pages need from outside: one source of the management API's objects.
+
+Every method takes the caller first and makes the same decision as the API: who may do what on a
+page is who may do it over HTTP. The objects are those of `/api/v1`, as plain JSON. A method that
+refuses raises `HansaError`; the pages show its title, detail and next step.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Protocol
+
+import msgspec
+from starlette.requests import Request
+
+from hansa.identity import Caller
+
+Json = dict[str, Any]
+
+
+class Upload(msgspec.Struct, frozen=True, kw_only=True):
+    """A source that a person gave: a stored file (`path`, its own `name`), or a `url`."""
+
+    name: str
+    path: Path | None = None
+    url: str | None = None
+    size_bytes: int = 0
+
+
+class Sessions(Protocol):
+    """Sign-in by a one-time link, and the session behind a cookie."""
+
+    async def sign_in(self, token: str) -> str | None:
+        """Trade a one-time token for a cookie value; None when it is unknown, used or old."""
+        ...
+
+    async def sign_out(self, cookie: str) -> None:
+        """End the session behind a cookie value."""
+        ...
+
+    async def caller(self, cookie: str) -> Caller | None:
+        """Give the caller behind a cookie value; None when there is no such session."""
+        ...
+
+    def check_origin(self, request: Request) -> None:
+        """Raise HansaError forbidden unless a state-changing request comes from our own pages."""
+        ...
+
+
+class SpaceSource(Protocol):
+    """The node, its participants, and who is in the space."""
+
+    async def node(self, caller: Caller) -> Json:
+        """Give the node: name, role, url, participants; optional `timezone` (IANA) for display."""
+        ...
+
+    async def overview(self, caller: Caller, participant: str) -> Json:
+        """Give state sentence, counts, live flows, latest events, authority and membership."""
+        ...
+
+    async def members(self, caller: Caller, participant: str) -> Json:
+        """Give `{"items": [...]}`, the members of the space."""
+        ...
+
+    async def join_requests(self, caller: Caller, participant: str) -> Json:
+        """Give `{"items": [...]}`, the requests to join that this authority got."""
+        ...
+
+    async def approve_request(self, caller: Caller, participant: str, request_id: str) -> Json:
+        """Take the asking participant in."""
+        ...
+
+    async def refuse_request(
+        self, caller: Caller, participant: str, request_id: str, *, reason: str
+    ) -> Json:
+        """Turn a request down; the asking participant sees the reason."""
+        ...
+
+    async def suspend_member(
+        self, caller: Caller, participant: str, did: str, *, reason: str
+    ) -> Json:
+        """Suspend a member: its next call anywhere in the space is refused."""
+        ...
+
+    async def reinstate_member(self, caller: Caller, participant: str, did: str) -> Json:
+        """Lift a suspension."""
+        ...
+
+    async def join(
+        self, caller: Caller, participant: str, *, authority_url: str, message: str
+    ) -> Json:
+        """Ask an authority for membership."""
+        ...
+
+    async def events(self, caller: Caller, participant: str, *, after: str | None) -> Json:
+        """Give `{"items": [...], "next": cursor|None}`, newest first."""
+        ...
+
+
+class DataSource(Protocol):
+    """Datasets, their samples and history, entities, the map, publishing."""
+
+    async def catalogue(
+        self, caller: Caller, participant: str, *, q: str, publisher: str, theme: str
+    ) -> Json:
+        """Give `{"items": [DatasetView], "publishers": [...]}`, own and of reachable members."""
+        ...
+
+    async def dataset(self, caller: Caller, participant: str, dataset_id: str) -> Json:
+        """Give one DatasetView."""
+        ...
+
+    async def sample(self, caller: Caller, participant: str, dataset_id: str) -> Json:
+        """Give a real sample of a dataset, as far as the caller may see it.
+
+        `{"rows": [{"id", "type", "values": {name: value}}], "geojson": FeatureCollection|None,
+        "total": int|None, "reason": why there is none|None}`.
+        """
+        ...
+
+    async def history(
+        self, caller: Caller, participant: str, dataset_id: str, attribute: str
+    ) -> Json:
+        """Give the course of one attribute.
+
+        `{"attribute", "title", "unit", "labels", "entity": id|None, "aggregation": text|None,
+        "points": [[iso instant, number|None]]}`; None is a gap and is drawn as one.
+        """
+        ...
+
+    async def entity(self, caller: Caller, participant: str, entity_id: str) -> Json:
+        """Give one entity with the source of each value.
+
+        `{"id", "type", "title", "labels", "attribution", "source": {"kind": "own"|"received",
+        "title", "transfer_id"|None}, "geometry": GeoJSON|None, "attributes": [{"name", "title",
+        "kind", "value", "unit", "observed_at"|None, "modified"|None, "provider"|None}]}`.
+        """
+        ...
+
+    async def entity_history(
+        self, caller: Caller, participant: str, entity_id: str, attribute: str
+    ) -> Json:
+        """Give the course of one attribute of one entity; shape as `history`."""
+        ...
+
+    async def map_layers(self, caller: Caller, participant: str) -> Json:
+        """Give the map: bbox, layers with their GeoJSON addresses, time span, tile setting."""
+        ...
+
+    async def templates(self, caller: Caller) -> Json:
+        """Give `{"items": [...]}`, the policy templates in plain words."""
+        ...
+
+    async def suggest(
+        self, caller: Caller, participant: str, upload: Upload, *, mapping: Json | None
+    ) -> Json:
+        """Suggest a mapping for a source, or try a given one.
+
+        `{"mapping": {...}, "preview": [entities], "rejected": [{"line", "field", "reason"}],
+        "accepted": int|None}`.
+        """
+        ...
+
+    async def publish(
+        self,
+        caller: Caller,
+        participant: str,
+        upload: Upload,
+        *,
+        mapping: Json | None,
+        title: str,
+        template: str,
+        parameters: Mapping[str, Any],
+    ) -> Json:
+        """Publish a source as a dataset with an offer: `{"dataset", "accepted", "rejected"}`."""
+        ...
+
+
+class TradeSource(Protocol):
+    """Negotiations, agreements, transfers."""
+
+    async def negotiations(self, caller: Caller, participant: str) -> Json:
+        """Give `{"items": [Negotiation]}`."""
+        ...
+
+    async def negotiation(self, caller: Caller, participant: str, negotiation_id: str) -> Json:
+        """Give one Negotiation with its messages."""
+        ...
+
+    async def negotiate(
+        self,
+        caller: Caller,
+        participant: str,
+        *,
+        provider_did: str,
+        dataset_id: str,
+        offer_id: str,
+    ) -> Json:
+        """Ask a provider for a contract under its offer."""
+        ...
+
+    async def terminate_negotiation(
+        self, caller: Caller, participant: str, negotiation_id: str, *, reason: str
+    ) -> Json:
+        """End a negotiation that is not final."""
+        ...
+
+    async def agreements(self, caller: Caller, participant: str) -> Json:
+        """Give `{"items": [Agreement]}`."""
+        ...
+
+    async def agreement(self, caller: Caller, participant: str, agreement_id: str) -> Json:
+        """Give one Agreement with its transfers, use, and what it cuts away."""
+        ...
+
+    async def end_agreement(
+        self, caller: Caller, participant: str, agreement_id: str, *, reason: str
+    ) -> Json:
+        """End an agreement; its transfers stop."""
+        ...
+
+    async def transfers(self, caller: Caller, participant: str) -> Json:
+        """Give `{"items": [Transfer]}`."""
+        ...
+
+    async def transfer(self, caller: Caller, participant: str, transfer_id: str) -> Json:
+        """Give one Transfer."""
+        ...
+
+    async def request_transfer(self, caller: Caller, participant: str, agreement_id: str) -> Json:
+        """Start an HttpData-PULL transfer under an agreement."""
+        ...
+
+    async def transfer_access(
+        self, caller: Caller, participant: str, transfer_id: str
+    ) -> Json | None:
+        """Give URL, token, curl line and QGIS settings; None on the provider's side."""
+        ...
+
+    async def probe_transfer(
+        self, caller: Caller, participant: str, transfer_id: str
+    ) -> Json | None:
+        """Ask the provider now with the transfer's token and say what came.
+
+        `{"status": int, "code": str|None, "title", "detail", "entities": int|None, "ms": int,
+        "at"}`; None on the provider's side, which holds no token.
+        """
+        ...
+
+    async def terminate_transfer(
+        self, caller: Caller, participant: str, transfer_id: str, *, reason: str
+    ) -> Json:
+        """End a transfer; its token stops working at once."""
+        ...
+
+
+class PageSource(Sessions, SpaceSource, DataSource, TradeSource, Protocol):
+    """Everything the pages get and do, implemented by the composition root."""

@@ -81,8 +81,9 @@ def read_policy(
     with reading.noting():
         profiles = _profiles(node, reading)
     for name in ("timestamp", "edctype"):
-        if not isinstance(node.get(name, ""), str):
-            raise invalid(name, "It is no string.", "Write a string or leave it out.")
+        with reading.noting():
+            if not isinstance(node.get(name, ""), str):
+                raise invalid(name, "It is no string.", "Write a string or leave it out.")
     rules = _rules(node, reading)
     if not rules and not reading.problems:
         raise invalid("permission", "There is no rule.", "Write at least one permission.")
@@ -97,6 +98,13 @@ def read_policy(
         rules=rules,
         problems=tuple(reading.problems),
     )
+
+
+def policy_members(odrl: Mapping[str, Any]) -> dict[str, Any]:
+    """Give what a policy states by plain ODRL name, values as they were written."""
+    reading = Reading(expand_ngsi_ld_name)
+    reading.prefixes = _prefixes(odrl.get("@context"))
+    return reading.members(odrl, "", _POLICY)
 
 
 def _prefixes(context: Any) -> Mapping[str, str]:

@@ -1,0 +1,43 @@
+"""The NGSI-LD context broker: entities, their history, and queries within a scope."""
+
+from hansa.broker.errors import problem_details
+from hansa.broker.model import (
+    AllOf,
+    AnyOf,
+    GeoQuery,
+    Order,
+    Page,
+    Query,
+    Slice,
+    Summary,
+    TemporalQuery,
+    Term,
+    TypeSelection,
+)
+from hansa.broker.schema import MIGRATIONS
+from hansa.broker.service import Broker, Written
+from hansa.broker.store_sqlite import SqliteDialect, sqlite_functions
+from hansa.broker.wire_ngsi_ld_1_9 import NORMALIZED, SIMPLIFIED, View
+
+__all__ = [
+    "MIGRATIONS",
+    "NORMALIZED",
+    "SIMPLIFIED",
+    "AllOf",
+    "AnyOf",
+    "Broker",
+    "GeoQuery",
+    "Order",
+    "Page",
+    "Query",
+    "Slice",
+    "SqliteDialect",
+    "Summary",
+    "TemporalQuery",
+    "Term",
+    "TypeSelection",
+    "View",
+    "Written",
+    "problem_details",
+    "sqlite_functions",
+]

@@ -1,0 +1,292 @@
+"""The context broker of one participant (NGSI-LD 1.9.1 5.6, 5.7).
+
+Every read takes a scope first: what the scope does not show does not exist, in lists, counts,
+orders, queries, geometry, history and names alike. Only the owner passes `Scope.everything()`.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+from hansa.broker.errors import not_found
+from hansa.broker.model import EntityDraft, Page, Query, Slice, Summary, TypeSelection
+from hansa.broker.ports import Contexts, Dialect
+from hansa.broker.query import micros
+from hansa.broker.store import (
+    SECRET_BYTES,
+    Cursor,
+    Mode,
+    Outcome,
+    Reading,
+    Selection,
+    Selector,
+    Vocabulary,
+    World,
+    Writing,
+    begin,
+    compile_query,
+    load,
+    world_of,
+)
+from hansa.broker.store_sqlite import SqliteDialect
+from hansa.broker.wire_ngsi_ld_1_9 import NORMALIZED, Names, View, entity_id, read_entity
+from hansa.kernel import Clock, Code, HansaError, Ids
+from hansa.kernel.jsonld import CORE, TermMap
+from hansa.kernel.store import ReadTx, Store, Tx
+from hansa.policy import Cut, Scope
+
+COMPILED_MAX = 512
+R = TypeVar("R")
+OnChange = Callable[[frozenset[str]], None]
+
+
+@dataclass
+class Written:
+    """What a batch did: ids created, ids changed, and what was wrong with the rest."""
+
+    created: list[str] = field(default_factory=list)
+    changed: list[str] = field(default_factory=list)
+    failed: list[tuple[str | None, HansaError]] = field(default_factory=list)
+    ignored: dict[str, list[str]] = field(default_factory=dict)
+
+
+class Broker:
+    """Entities of one participant: write them, and read them within a scope."""
+
+    def __init__(
+        self,
+        store: Store,
+        *,
+        clock: Clock,
+        ids: Ids,
+        contexts: Contexts,
+        dialect: Dialect | None = None,
+    ) -> None:
+        self.contexts = contexts
+        self._store = store
+        self._clock = clock
+        self._ids = ids
+        self._dialect = dialect or SqliteDialect()
+        self._selector = Selector(self._dialect)
+        self._vocabulary: Vocabulary | None = None
+        self._cursor: Cursor | None = None
+        self._compiled: OrderedDict[Any, Any] = OrderedDict()
+        self._listeners: list[OnChange] = []
+
+    # -- writing ----------------------------------------------------------------------------------
+
+    def on_change(self, listener: OnChange) -> Callable[[], None]:
+        """Call `listener` with the ids of changed entities after each commit; gives the undo."""
+        self._listeners.append(listener)
+        return lambda: self._listeners.remove(listener)
+
+    async def create(self, entities: Iterable[Any], *, terms: TermMap = CORE) -> Written:
+        """Create entities (5.6.1, 5.6.7); one that is there already fails with already_exists."""
+        return await self.write(entities, Mode.create, terms=terms)
+
+    async def upsert(
+        self, entities: Iterable[Any], *, replace: bool = True, terms: TermMap = CORE
+    ) -> Written:
+        """Create or change entities (5.6.8); `replace` removes attributes that are left out."""
+        return await self.write(entities, Mode.replace_all if replace else Mode.append, terms=terms)
+
+    async def write(self, entities: Iterable[Any], mode: Mode, *, terms: TermMap = CORE) -> Written:
+        """Write a batch; entities that can't be read fail alone, the others are written."""
+        names = Names(terms)
+        drafts: list[EntityDraft] = []
+        result = Written()
+        for raw in entities:
+            try:
+                drafts.append(read_entity(raw, names))
+            except HansaError as error:
+                result.failed.append((entity_id(raw), error))
+        if drafts:
+            outcome = await self._write(lambda writing: _in_rounds(writing, drafts, mode))
+            result.created, result.changed = outcome.created, outcome.changed
+            result.ignored = outcome.ignored
+            for identifier in outcome.refused:
+                result.failed.append((identifier, _refusal(identifier, mode)))
+            self._tell(outcome.created + outcome.changed)
+        return result
+
+    async def delete(self, ids: Sequence[str]) -> list[str]:
+        """Delete entities (5.6.6); their history stays. Gives the ids that were there."""
+        gone = await self._write(lambda writing: writing.delete(list(dict.fromkeys(ids))))
+        self._tell(gone)
+        return gone
+
+    def _tell(self, ids: Sequence[str]) -> None:
+        if ids:
+            changed = frozenset(ids)
+            for listener in list(self._listeners):
+                listener(changed)
+
+    async def _write(self, job: Callable[[Writing], R]) -> R:
+        now = micros(self._clock.now())
+        secret = self._ids.token(SECRET_BYTES).encode()[:SECRET_BYTES].ljust(SECRET_BYTES, b".")
+
+        def run(tx: Tx) -> tuple[R, Vocabulary]:
+            vocabulary = begin(tx, self._dialect, self._vocabulary, secret)
+            self._dialect.lock(tx, vocabulary.p)
+            writing = Writing(tx, self._dialect, vocabulary, now)
+            return job(writing), writing.vocabulary
+
+        result, vocabulary = await self._store.write(run)
+        self._vocabulary = vocabulary
+        return result
+
+    # -- reading ----------------------------------------------------------------------------------
+
+    async def query(
+        self, scope: Scope, query: Query, part: Slice | None = None, view: View = NORMALIZED
+    ) -> Page:
+        """List the entities that match (5.7.2), as far as they exist in the scope."""
+        sliced = part or Slice()
+
+        def job(reading: Reading) -> Page:
+            selection = self._selection(reading.vocabulary, scope, query)
+            cursor = self._sealed(reading.vocabulary)
+            after = cursor.open(sliced.after) if sliced.after else 0
+            items: list[bytes] = []
+            last = None
+            if sliced.limit:
+                items, last = reading.page(selection, sliced, after, view)
+            count = reading.count(selection) if sliced.count else None
+            keyed = last is not None and not query.order
+            return Page(items, count, cursor.seal(last) if keyed and last else None)
+
+        return await self._read(job, Page([], 0 if sliced.count else None))
+
+    async def retrieve(
+        self,
+        scope: Scope,
+        identifier: str,
+        view: View = NORMALIZED,
+        *,
+        existing: tuple[str, ...] = (),
+        types: TypeSelection | None = None,
+    ) -> bytes:
+        """Give one entity (5.7.1); HansaError not_found when it does not exist in the scope."""
+        query = Query(ids=(identifier,), existing=existing, types=types)
+
+        def job(reading: Reading) -> bytes | None:
+            selection = self._selection(reading.vocabulary, scope, query)
+            items, _ = reading.page(selection, _ONE, 0, view)
+            return items[0] if items else None
+
+        found = await self._read(job, None)
+        if found is None:
+            raise not_found(f"The entity {identifier}")
+        return found
+
+    async def summary(self, scope: Scope, selection: Cut) -> Summary:
+        """Say what of a selection the scope shows and what it cuts away."""
+        chosen = Scope(permits=(selection,))
+
+        def job(reading: Reading) -> Summary:
+            totals = []
+            for asked in (scope, chosen):
+                world = self._world(reading.vocabulary, asked, None)
+                entities = sum(reading.kinds_present(world).values())
+                names = {name for name, *_ in reading.attributes_present(world)}
+                totals.append((entities, names))
+            (visible, shown), (total, present) = totals
+            return Summary(
+                entities_visible=visible,
+                entities_total=total,
+                attributes_visible=tuple(sorted(shown)),
+                attributes_withheld=tuple(sorted(present - shown)),
+            )
+
+        nothing = Summary(
+            entities_visible=0, entities_total=0, attributes_visible=(), attributes_withheld=()
+        )
+        return await self._read(job, nothing)
+
+    async def _read(self, job: Callable[[Reading], R], empty: R, *, slow: bool = False) -> R:
+        """Run a read; `empty` is the answer as long as nothing was ever written."""
+
+        def run(tx: ReadTx) -> R:
+            vocabulary = load(tx, self._dialect, self._vocabulary)
+            if vocabulary is None:
+                return empty
+            if not slow:
+                self._vocabulary = vocabulary
+            now_s = self._clock.monotonic_s()
+            return job(Reading(tx, self._dialect, vocabulary, self._selector, now_s))
+
+        return await self._store.read(run, slow=slow)
+
+    def _sealed(self, vocabulary: Vocabulary) -> Cursor:
+        if self._cursor is None:
+            self._cursor = Cursor(vocabulary.secret)
+        return self._cursor
+
+    def _world(
+        self,
+        vocabulary: Vocabulary,
+        scope: Scope,
+        types: TypeSelection | None,
+        *,
+        deleted: bool = False,
+    ) -> World:
+        def make() -> World:
+            kinds = vocabulary.selected(types)
+            return world_of(self._dialect, vocabulary, scope, kinds, deleted=deleted)
+
+        return self._kept((vocabulary.generation, scope, types, deleted), make)
+
+    def _selection(self, vocabulary: Vocabulary, scope: Scope, query: Query) -> Selection:
+        def make() -> Selection:
+            world = self._world(vocabulary, scope, query.types)
+            return compile_query(self._dialect, vocabulary, world, query)
+
+        return self._kept((vocabulary.generation, scope, query), make)
+
+    def _kept(self, key: Any, make: Callable[[], R]) -> R:
+        """Give what was compiled for this key before, or compile it."""
+        found = self._compiled.get(key)
+        if found is None:
+            found = self._compiled[key] = make()
+            if len(self._compiled) > COMPILED_MAX:
+                self._compiled.popitem(last=False)
+        result: R = found
+        return result
+
+
+_ONE = Slice(limit=1)
+
+
+def _in_rounds(writing: Writing, drafts: Sequence[EntityDraft], mode: Mode) -> Outcome:
+    """Write a batch in which ids may come twice: the later one acts on the result of the first."""
+    total = Outcome()
+    rest = list(drafts)
+    while rest:
+        now: dict[str, EntityDraft] = {}
+        later: list[EntityDraft] = []
+        for draft in rest:
+            if draft.id in now:
+                later.append(draft)
+            else:
+                now[draft.id] = draft
+        outcome = writing.write(list(now.values()), mode)
+        total.created += outcome.created
+        total.changed += [i for i in outcome.changed if i not in total.created]
+        total.refused += outcome.refused
+        total.ignored.update(outcome.ignored)
+        rest = later
+    return total
+
+
+def _refusal(identifier: str, mode: Mode) -> HansaError:
+    if mode == Mode.create:
+        return HansaError(
+            Code.already_exists,
+            f"The entity {identifier} exists already.",
+            "Change it with entityOperations/upsert.",
+            field="id",
+        )
+    return not_found(f"The entity {identifier}")

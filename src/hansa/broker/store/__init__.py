@@ -1,0 +1,27 @@
+"""What both store adapters share: names, worlds, predicates, reading and writing."""
+
+from hansa.broker.store.cursor import SECRET_BYTES, Cursor
+from hansa.broker.store.reading import Reading
+from hansa.broker.store.selection import Selection, Selector, compile_query
+from hansa.broker.store.stored import LOCATION
+from hansa.broker.store.vocabulary import Vocabulary, begin, load
+from hansa.broker.store.world import World, world_of
+from hansa.broker.store.writing import Mode, Outcome, Writing
+
+__all__ = [
+    "LOCATION",
+    "SECRET_BYTES",
+    "Cursor",
+    "Mode",
+    "Outcome",
+    "Reading",
+    "Selection",
+    "Selector",
+    "Vocabulary",
+    "World",
+    "Writing",
+    "begin",
+    "compile_query",
+    "load",
+    "world_of",
+]

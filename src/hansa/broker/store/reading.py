@@ -1,0 +1,187 @@
+# ruff: noqa: S608 - numbers and table names of our own stand in the text, values in parameters
+"""Read what exists for a scope: pages, fragments, counts and lists of names.
+
+Every function here gets a `World`, which is a scope turned into conditions: there is no road to the
+tables without one.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from hansa.broker.model import AttributeType, Slice
+from hansa.broker.ports import Dialect
+from hansa.broker.store.selection import Selection, Selector
+from hansa.broker.store.sql import FALSE, TRUE, Sql, all_of, sql
+from hansa.broker.store.vocabulary import Vocabulary
+from hansa.broker.store.world import World
+from hansa.broker.wire_ngsi_ld_1_9.render import Found, Fragment, embed, render
+from hansa.broker.wire_ngsi_ld_1_9.view import View
+from hansa.kernel.store import ReadTx
+
+
+@dataclass
+class Reading:
+    """One read: the transaction, the picture of the names, and what exists."""
+
+    tx: ReadTx
+    dialect: Dialect
+    vocabulary: Vocabulary
+    selector: Selector
+    now_s: float
+
+    def run(self, statement: Sql) -> list[tuple[object, ...]]:
+        """Run a statement."""
+        return self.tx.execute(self.dialect.placeholders(statement.text), statement.parameters)
+
+    def page(
+        self, selection: Selection, part: Slice, after: int, view: View
+    ) -> tuple[list[bytes], int | None]:
+        """Give rendered entities, and the row behind which the next page starts if there is one."""
+        whole = view.whole and selection.world.whole
+        columns = "e.n, e.body" if whole else "e.n, e.id, e.k, e.created, e.modified"
+        rows = self.selector.page(
+            selection,
+            columns,
+            self.tx,
+            after=after,
+            limit=part.limit + 1,
+            offset=part.offset,
+            now_s=self.now_s,
+        )
+        more = len(rows) > part.limit
+        rows = rows[: part.limit]
+        last = int(rows[-1][0]) if more and rows else None  # type: ignore[call-overload]
+        if whole:
+            bodies: list[bytes] = [row[1] for row in rows]  # type: ignore[misc]
+            if view.embedded is not None:
+                bodies = [embed(body, view) for body in bodies]
+            return bodies, last
+        return [render(found, view) for found in self._found(selection.world, rows, view)], last
+
+    def count(self, selection: Selection) -> int:
+        """Give the number of all entities that match."""
+        return self.selector.count(selection, self.tx, now_s=self.now_s)
+
+    def _found(
+        self, world: World, rows: Sequence[tuple[object, ...]], view: View
+    ) -> Iterable[Found]:
+        numbers: list[int] = [row[0] for row in rows]  # type: ignore[misc]
+        parts = self._fragments(world, numbers, self._shown(view))
+        times = self._times(world, numbers) if view.sys_attrs else {}
+        for n, identifier, k, created, modified in rows:
+            types = self.vocabulary.kinds[abs(k)].types  # type: ignore[arg-type]
+            created, modified = times.get(n, (created, modified))  # type: ignore[call-overload]
+            yield Found(identifier, types, created, modified, parts[n])  # type: ignore[arg-type, index]
+
+    def _shown(self, view: View) -> Sql:
+        """Give the condition that a view shows an attribute."""
+        names = self.vocabulary.names
+        conditions = []
+        if view.only is not None:
+            only = set(view.only)
+            if view.geometry is not None:
+                only.add(view.geometry)
+            listed = sorted(names[name] for name in only if name in names)
+            conditions.append(self.dialect.one_of("t.a", listed))
+        without = sorted(names[name] for name in view.without if name in names)
+        if without:
+            conditions.append(Sql(f"t.a NOT IN ({', '.join(str(a) for a in without)})"))
+        return all_of(conditions)
+
+    def _fragments(
+        self, world: World, numbers: Sequence[int], shown: Sql
+    ) -> dict[int, list[Fragment]]:
+        found: dict[int, list[Fragment]] = defaultdict(list)
+        condition = all_of((world.instance("t"), shown))
+        if not numbers or condition == FALSE:
+            return found
+        rows = self.run(
+            sql(
+                "SELECT t.n, t.a, t.body, t.created, t.modified"
+                f" FROM broker_attribute t{_also(condition)}"
+                f" WHERE t.p = {world.p} AND {{}} AND {{}} ORDER BY t.n, t.a, t.d",
+                self.dialect.one_of("t.n", numbers),
+                condition,
+            )
+        )
+        iris = self.vocabulary.iris
+        for n, a, body, created, modified in rows:
+            found[n].append(Fragment(iris[a], body, created, modified))  # type: ignore
+        return found
+
+    def _times(self, world: World, numbers: Sequence[int]) -> dict[int, tuple[int, int]]:
+        """Give created and modified of entities of which only a part exists for the reader."""
+        condition = world.instance("t")
+        if condition in (TRUE, FALSE) or not numbers:
+            return {}
+        rows = self.run(
+            sql(
+                "SELECT t.n, min(t.created), max(t.modified)"
+                f" FROM broker_attribute t{_also(condition)}"
+                f" WHERE t.p = {world.p} AND {{}} AND {{}} GROUP BY t.n",
+                self.dialect.one_of("t.n", numbers),
+                condition,
+            )
+        )
+        return {n: (created, modified) for n, created, modified in rows}  # type: ignore[misc]
+
+    # -- names (5.7.5-5.7.10) ---------------------------------------------------------------------
+
+    def kinds_present(self, world: World) -> dict[int, int]:
+        """Give how many entities of each kind exist; kinds without any are left out."""
+        if not world.kinds:
+            return {}
+        listed = self.dialect.one_of("e.k", world.kinds)
+        if world.exists() == TRUE:
+            rows = self.run(
+                sql(
+                    "SELECT e.k, e.entities FROM broker_kind e"
+                    f" WHERE e.p = {world.p} AND {{}} AND e.entities > 0",
+                    listed,
+                )
+            )
+        else:
+            rows = self.run(
+                sql(
+                    f"SELECT e.k, count(*) FROM broker_entity e WHERE e.p = {world.p}"
+                    " AND {} AND {} GROUP BY e.k",
+                    listed,
+                    world.exists(),
+                )
+            )
+        return dict(rows)  # type: ignore[arg-type]
+
+    def attributes_present(self, world: World) -> list[tuple[str, int, AttributeType, int]]:
+        """Give (IRI, kind, attribute type, number of instances) of all that exists."""
+        if not world.kinds:
+            return []
+        listed = self.dialect.one_of("e.k", world.kinds)
+        if world.whole and world.entity == TRUE:
+            rows = self.run(
+                sql(
+                    "SELECT e.a, e.k, e.type, e.instances FROM broker_kind_attribute e"
+                    f" WHERE e.p = {world.p} AND {{}} AND e.instances > 0",
+                    listed,
+                )
+            )
+        else:
+            rows = self.run(
+                sql(
+                    "SELECT t.a, e.k, t.type, count(*) FROM broker_entity e"
+                    " JOIN broker_attribute t ON t.p = e.p AND t.n = e.n"
+                    f" WHERE e.p = {world.p} AND {{}} AND {{}} AND {{}} GROUP BY t.a, e.k, t.type",
+                    listed,
+                    world.entity,
+                    world.instance("t"),
+                )
+            )
+        iris = self.vocabulary.iris
+        return [(iris[a], k, AttributeType(kind), count) for a, k, kind, count in rows]  # type: ignore
+
+
+def _also(condition: Sql) -> str:
+    """Join the entity where a condition on an instance speaks of it."""
+    return " JOIN broker_entity e ON e.n = t.n" if "e." in condition.text else ""

@@ -19,7 +19,8 @@ from hansa.identity.resolver import DidResolver
 from hansa.identity.service import Identity
 from hansa.identity.signatures import Signatures
 from hansa.identity.verifier import Verifier
-from hansa.identity.wallet import Wallet
+from hansa.identity.wallet import Wallet, membership_in
+from hansa.identity.wire_did_1_0 import write as document_json
 
 __all__ = [
     "AUTHORITY_ROLE",
@@ -43,6 +44,8 @@ __all__ = [
     "base_url_of",
     "check_origin",
     "did_of",
+    "document_json",
+    "membership_in",
     "routes",
     "vcdm",
 ]

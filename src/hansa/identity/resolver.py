@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 import msgspec
 import structlog
@@ -83,12 +84,12 @@ class DidResolver:
             raise entry.failure or _unreachable(did)
         return entry.document
 
-    def pin(self, did: str, document: DidDocument | None = None) -> None:
-        """Keep a DID's last document whatever happens to its host, starting with this one."""
+    def pin(self, did: str, raw: Mapping[str, Any]) -> None:
+        """Keep a DID's last document whatever happens to its host, starting with this JSON."""
         entry = self._entry(did)
         entry.pinned = True
         if entry.document is None:
-            entry.document = document
+            entry.document = wire_did_1_0.read(did, raw)
 
     def _entry(self, did: str) -> _Entry:
         entry = self._entries.get(did)

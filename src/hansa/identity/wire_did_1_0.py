@@ -41,7 +41,7 @@ def describe(did: str, keys: Sequence[PublishedKey], services: Sequence[Service]
 
 def write(document: DidDocument) -> dict[str, Any]:
     """Give a document as JSON."""
-    did, names = document.did, list(document.methods)
+    did, relationships = document.did, document.relationships
     return {
         "@context": list(CONTEXTS),
         "id": did,
@@ -54,7 +54,10 @@ def write(document: DidDocument) -> dict[str, Any]:
             }
             for name, key in document.methods.items()
         ],
-        **dict.fromkeys(_PURPOSES, names),
+        **{
+            purpose: [name for name in document.methods if name in relationships[purpose]]
+            for purpose in _PURPOSES
+        },
         "service": [
             {"id": f"{did}#{each.id}", "type": each.type, "serviceEndpoint": each.endpoint}
             for each in document.services

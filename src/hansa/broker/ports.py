@@ -45,6 +45,10 @@ class Dialect(Protocol):
         """Say which index a scan of the entities uses; None looks rows up by number."""
         ...
 
+    def row(self, table: str, alias: str) -> str:
+        """Name a table whose rows are looked up by their key, of which the entity comes first."""
+        ...
+
     def save_geometries(
         self, tx: Tx, p: int, rows: Iterable[tuple[int, int, int, int, int | None, Geometry]]
     ) -> None:

@@ -117,6 +117,13 @@ class SqliteDialect:
         """Say which index a scan of the entities uses; None looks rows up by number."""
         return f" INDEXED BY {name}" if name else " NOT INDEXED"
 
+    def row(self, table: str, alias: str) -> str:
+        """Name a table whose rows are looked up by their key.
+
+        Left to itself SQLite may take the index of values, which lists all entities.
+        """
+        return f"{table} {alias} INDEXED BY sqlite_autoindex_{table}_1"
+
     def save_geometries(
         self, tx: Tx, p: int, rows: Iterable[tuple[int, int, int, int, int | None, Geometry]]
     ) -> None:

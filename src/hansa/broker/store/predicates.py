@@ -27,6 +27,7 @@ class Predicates:
         self._names = vocabulary.names
         self._world = world
         self._p = vocabulary.p
+        self._row = dialect.row
 
     def node(self, node: Node) -> Sql:
         """Give the condition that a query holds for entity `e`."""
@@ -68,7 +69,7 @@ class Predicates:
             return self._unequal(term, a, exists)
         return any_of(
             sql(
-                f"EXISTS (SELECT 1 FROM {table} v WHERE v.p = {self._p} AND v.n = e.n"
+                f"EXISTS (SELECT 1 FROM {self._row(table, 'v')} WHERE v.p = {self._p} AND v.n = e.n"
                 f" AND v.a = {a} AND v.path = {{}} AND {{}} AND {{}})",
                 Sql("?", (term.path,)),
                 condition,
@@ -82,7 +83,7 @@ class Predicates:
             return self._of_attribute(a, exists)
         return any_of(
             sql(
-                f"EXISTS (SELECT 1 FROM {table} v WHERE v.p = {self._p} AND v.n = e.n"
+                f"EXISTS (SELECT 1 FROM {self._row(table, 'v')} WHERE v.p = {self._p} AND v.n = e.n"
                 f" AND v.a = {a} AND v.path = {{}} AND {{}})",
                 Sql("?", (path,)),
                 exists,
@@ -92,7 +93,8 @@ class Predicates:
 
     def _of_attribute(self, a: int, condition: Sql) -> Sql:
         return sql(
-            f"EXISTS (SELECT 1 FROM broker_attribute v WHERE v.p = {self._p} AND v.n = e.n"
+            f"EXISTS (SELECT 1 FROM {self._row('broker_attribute', 'v')} WHERE v.p = {self._p}"
+            f" AND v.n = e.n"
             f" AND v.a = {a} AND {{}})",
             condition,
         )
@@ -104,11 +106,15 @@ class Predicates:
         present: Sql = TRUE
         if term.path:
             present = any_of(
-                Sql(f"EXISTS (SELECT 1 FROM {table} w WHERE {same})", path)
+                Sql(f"EXISTS (SELECT 1 FROM {self._row(table, 'w')} WHERE {same})", path)
                 for table in ("broker_number", "broker_text")
             )
         equal = any_of(
-            sql(f"EXISTS (SELECT 1 FROM {table} w WHERE {{}} AND {{}})", Sql(same, path), condition)
+            sql(
+                f"EXISTS (SELECT 1 FROM {self._row(table, 'w')} WHERE {{}} AND {{}})",
+                Sql(same, path),
+                condition,
+            )
             for table, condition in compared("w", term)
         )
         return self._of_attribute(a, all_of((exists, present, no(equal))))

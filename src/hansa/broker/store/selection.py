@@ -95,7 +95,8 @@ def _order(dialect: Dialect, vocabulary: Vocabulary, world: World, query: Query)
             least = "max" if order.descending else "min"
             keys.append(
                 sql(
-                    f"(SELECT {least}(v.v) FROM {table} v WHERE v.p = {world.p} AND v.n = e.n"
+                    f"(SELECT {least}(v.v) FROM {dialect.row(table, 'v')}"
+                    f" WHERE v.p = {world.p} AND v.n = e.n"
                     f" AND v.a = {a} AND v.path = '' AND v.c IN ({kinds}) AND {{}})"
                     f" {direction} NULLS LAST",
                     world.instance("v", a),

@@ -70,6 +70,7 @@ class World:
     """
 
     p: int
+    attributes: str
     kinds: tuple[int, ...]
     everything: bool
     whole: bool
@@ -99,8 +100,7 @@ class World:
             return self.entity
         inner = self.instance("t")
         found = sql(
-            f"EXISTS (SELECT 1 FROM broker_attribute t WHERE t.p = {self.p}"
-            " AND t.n = e.n AND {})",
+            f"EXISTS (SELECT 1 FROM {self.attributes} WHERE t.p = {self.p} AND t.n = e.n AND {{}})",
             inner,
         )
         return all_of((self.entity, FALSE if inner == FALSE else found))
@@ -142,6 +142,7 @@ def world_of(
         listed += [-k for k in listed]
     return World(
         p=vocabulary.p,
+        attributes=dialect.row("broker_attribute", "t"),
         kinds=tuple(listed),
         everything=everything,
         whole=(

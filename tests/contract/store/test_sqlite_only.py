@@ -44,7 +44,7 @@ async def test_what_waits_together_is_committed_together(path: Path) -> None:
         begun.set()
         go_on.wait(5)
 
-    blocking = asyncio.create_task(store.write(first))
+    blocking = asyncio.create_task(store.write(first, slow=True))
     await asyncio.to_thread(begun.wait, 5)
     commits.clear()
     rest = [
@@ -151,7 +151,7 @@ async def test_a_full_queue_is_refused(path: Path, monkeypatch: pytest.MonkeyPat
         begun.set()
         go_on.wait(5)
 
-    first = asyncio.create_task(store.write(blocked))
+    first = asyncio.create_task(store.write(blocked, slow=True))
     await asyncio.to_thread(begun.wait, 5)
     queued = [
         asyncio.create_task(store.write(lambda tx, n=n: tx.insert(NOTE, Note(str(n)))))  # type: ignore[misc]
@@ -175,7 +175,7 @@ async def test_a_cancelled_job_that_has_not_begun_does_not_run(path: Path) -> No
         begun.set()
         go_on.wait(5)
 
-    first = asyncio.create_task(store.write(blocked))
+    first = asyncio.create_task(store.write(blocked, slow=True))
     await asyncio.to_thread(begun.wait, 5)
     second = asyncio.create_task(store.write(lambda tx: tx.put(NOTE, Note("unwanted"))))
     await asyncio.sleep(0)
@@ -185,6 +185,69 @@ async def test_a_cancelled_job_that_has_not_begun_does_not_run(path: Path) -> No
     await first
     await store.write(lambda tx: tx.put(NOTE, Note("wanted")))
     assert await store.read(lambda tx: [note.id for note in tx.find(NOTE)]) == ["wanted"]
+    await database.close()
+
+
+async def test_slow_jobs_leave_the_event_loop_alone_and_keep_their_turn(path: Path) -> None:
+    database = _open(path)
+    store, ran = database.store("north"), []
+
+    def job(tx: Tx, name: str) -> None:
+        ran.append((name, threading.current_thread() is threading.main_thread()))
+        tx.put(NOTE, Note(name))
+
+    await asyncio.gather(
+        store.write(lambda tx: job(tx, "a")),
+        store.write(lambda tx: job(tx, "b"), slow=True),
+        store.write(lambda tx: job(tx, "c")),
+    )
+    assert ran == [("a", True), ("b", False), ("c", True)]
+    await database.close()
+
+
+async def test_a_group_does_not_hold_up_the_event_loop(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(writer, "GROUP_S", 0.0)
+    commits: list[int] = []
+
+    def count() -> bool:
+        commits.append(1)
+        return False
+
+    database = _open(path, functions=lambda connection: connection.set_commit_hook(count))
+    store = database.store("north")
+    commits.clear()
+    await asyncio.gather(
+        *(store.write(lambda tx, n=n: tx.put(NOTE, Note(str(n)))) for n in range(5))  # type: ignore[misc]
+    )
+    assert len(commits) == 5
+    await database.close()
+
+
+def test_an_idle_database_may_serve_the_next_event_loop(path: Path) -> None:
+    database = _open(path)
+    store = database.store("north")
+    for key in "ab":
+        asyncio.run(store.write(lambda tx, key=key: tx.put(NOTE, Note(key))))  # type: ignore[misc]
+    assert asyncio.run(store.read(lambda tx: tx.count(NOTE))) == 2
+    asyncio.run(database.close())
+
+
+async def test_a_waker_that_fails_does_not_stop_the_writer(path: Path) -> None:
+    database = _open(path)
+    store = database.store("north")
+
+    def failing() -> None:
+        raise LookupError("a waker")
+
+    asyncio.get_running_loop().set_exception_handler(lambda loop, context: None)
+    database.on_enqueued(failing)
+    action = Action(id="1", machine="m", process="p", name="go")
+    async with asyncio.timeout(5):
+        await store.write(lambda tx: tx.enqueue(action))
+        await store.write(lambda tx: tx.put(NOTE, Note("after")))
+    assert await store.read(lambda tx: tx.count(NOTE)) == 1
     await database.close()
 
 

@@ -100,7 +100,7 @@ async def test_32_writers_add_up(store: Store) -> None:
     async def writer(name: str) -> None:
         for number in range(4):
             await store.write(lambda tx, n=number: tx.insert(NOTE, Note(f"{name}-{n}", "own")))  # type: ignore[misc]
-            await store.write(add)
+            await store.write(add, slow=number % 2 == 0)
 
     await asyncio.gather(*(writer(f"{number:02d}") for number in range(32)))
     total = await store.read(lambda tx: tx.get(NOTE, "sum"))
@@ -151,7 +151,7 @@ async def test_a_cancelled_caller_does_not_keep_the_outbox_asleep(
         running.set()
         cancelled.wait(5)
 
-    task = asyncio.create_task(store.write(job))
+    task = asyncio.create_task(store.write(job, slow=True))
     await asyncio.to_thread(running.wait, 5)
     task.cancel()
     await asyncio.sleep(0)

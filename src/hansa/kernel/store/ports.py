@@ -172,8 +172,10 @@ class Store(Protocol):
         """Run `job` on a consistent view. `slow=True` keeps a long one off the event loop."""
         ...
 
-    async def write(self, job: Callable[[Tx], R]) -> R:
+    async def write(self, job: Callable[[Tx], R], *, slow: bool = False) -> R:
         """Run `job` in a transaction; return only after it is durable.
+
+        `slow=True` keeps a long one (over 10 ms: hundreds of documents) off the event loop.
 
         What the job raises is raised here, and then nothing of it is kept. A job may run again
         (a serialisation failure), so it has no effect outside the transaction.

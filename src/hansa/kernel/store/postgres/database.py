@@ -169,7 +169,7 @@ class PostgresStore:
         """Run `job` on a consistent view, in a thread."""
         return await self._database.read(self.participant, job)
 
-    async def write(self, job: Callable[[Tx], R]) -> R:
+    async def write(self, job: Callable[[Tx], R], *, slow: bool = False) -> R:
         """Run `job` in a transaction of its own, in a thread; return after it is durable."""
         return await self._database.write(self.participant, job)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from pathlib import Path
@@ -138,8 +137,8 @@ class SqliteDatabase:
             return
         self._closed = True
         await self._slow.close()
+        await self._writer.close()
         self._reader.close()
-        await asyncio.to_thread(self._writer.close)
 
 
 class SqliteStore:
@@ -162,12 +161,12 @@ class SqliteStore:
 
         return await self._slow.run(run) if slow else self._reader.run(run)
 
-    async def write(self, job: Callable[[Tx], R]) -> R:
-        """Run `job` in the next group commit; return after it is durable."""
+    async def write(self, job: Callable[[Tx], R], *, slow: bool = False) -> R:
+        """Run `job` in the next group commit (in the writer's thread if `slow`); then return."""
 
         def run(connection: apsw.Connection) -> tuple[R, bool]:
             tx = SqliteTx(connection, self.participant, self._clock)
             return job(tx), tx.outbox_changed
 
-        result: R = await self._writer.submit(run)
+        result: R = await self._writer.submit(run, slow=slow)
         return result

@@ -50,6 +50,12 @@ QUICK = ExchangeLimits(
 Fault = Callable[[str, str, bytes], str | None]
 
 
+def message(wire_type: str, **members: Any) -> dict[str, Any]:
+    """Make a message in the protocol's plain form."""
+    context = ["https://w3id.org/dspace/2025/1/context.jsonld"]
+    return {"@context": context, "@type": wire_type, **members}
+
+
 class Wire:
     """Deliver requests to the app of a host; a fault may drop a request or an answer.
 
@@ -302,6 +308,38 @@ class World:
             if not sum([await side.work_all() for side in self.sides]):
                 return
         raise AssertionError("the outboxes do not become empty")
+
+    async def steps(self, rounds: int = 6) -> None:
+        """Work both outboxes by hand a few times, whatever stays in them."""
+        for _ in range(rounds):
+            for side in self.sides:
+                await side.work_all()
+
+    def cut(self, *endings: str) -> None:
+        """Let no message through whose path ends so."""
+        self.wire.fault = lambda host, path, body: "down" if path.endswith(endings) else None
+
+    def heal(self) -> None:
+        """Let everything through."""
+        self.wire.fault = None
+
+    async def states(self) -> tuple[str, str]:
+        """Give the states of the newest negotiation, consumer first."""
+        mine = await self.consumer.exchange.negotiations(limit=1)
+        theirs = await self.provider.exchange.negotiations(limit=1)
+        return str(mine[0].state), str(theirs[0].state) if theirs else "-"
+
+    async def transfer_states(self) -> tuple[str, str]:
+        """Give the states of the newest transfer, consumer first."""
+        mine = await self.consumer.exchange.transfers(limit=1)
+        theirs = await self.provider.exchange.transfers(limit=1)
+        return str(mine[0].state), str(theirs[0].state) if theirs else "-"
+
+    async def pids(self) -> dict[str, Any]:
+        """Give context and pids for a message of the newest negotiation."""
+        (mine,) = await self.consumer.exchange.negotiations(limit=1)
+        (theirs,) = await self.provider.exchange.negotiations(limit=1)
+        return message("", consumerPid=mine.id, providerPid=theirs.id)
 
     async def post(
         self, side: Side, path: str, body: Any, *, token: str | None = None, **headers: str

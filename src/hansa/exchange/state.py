@@ -172,16 +172,26 @@ class Judged(Protocol):
         ...
 
 
-def judge(machine: Machine, process: Judged, message: Message) -> tuple[Verdict, str]:
+def entry(message: Message, message_id: str) -> str:
+    """Give what `taken` keeps of a message that took effect: its name and its `@id`, if any."""
+    return f"{message.value} {message_id}".rstrip()
+
+
+def judge(
+    machine: Machine, process: Judged, message: Message, message_id: str = ""
+) -> tuple[Verdict, str]:
     """Decide about an inbound message of the counterparty; give the verdict and the new state.
 
-    1. What already took effect is a repeat (the answer to it was lost).
+    1. What already took effect is a repeat: the answer to it was lost, or it comes late. The
+       message's `@id` tells for sure; without one the state tells as far as it can.
     2. A message that is legal once our message in flight has arrived proves that it arrived.
     3. When messages cross, the stronger one counts on both sides: termination before completion
        before suspension before all else.
     4. Else the present state decides.
     """
     sender, state, pending = process.role.other, process.state, process.pending
+    if message_id and entry(message, message_id) in process.taken:
+        return Verdict.repeat, state
     if _repeated(machine, process, message):
         return Verdict.repeat, state
     if state in machine.terminal:
@@ -199,7 +209,8 @@ def judge(machine: Machine, process: Judged, message: Message) -> tuple[Verdict,
 
 
 def _repeated(machine: Machine, process: Judged, message: Message) -> bool:
-    if message in _NOT_REPEATABLE or message not in process.taken:
+    names = {item.partition(" ")[0] for item in process.taken}
+    if message in _NOT_REPEATABLE or message.value not in names:
         return message in TERMINATIONS and process.state == "TERMINATED"
     if machine is TRANSFER or message in TERMINATIONS:
         reached = {arrow.target for arrow in machine.transitions if arrow.message is message}

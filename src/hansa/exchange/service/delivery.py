@@ -73,7 +73,7 @@ class Delivery(Core):
                 await self.stop_access(action.process)
                 return
         try:
-            answer = await self._post(process, message, address)
+            answer = await self._post(action, process, address)
         except HansaError as error:
             await self._later(action, f"{error.code.value}: {error.title}")
             return
@@ -102,10 +102,11 @@ class Delivery(Core):
         return await self.ports.data_plane.start(process, agreement)
 
     async def _post(
-        self, process: Process, message: Message, address: DataAddress | None
+        self, action: Action, process: Process, address: DataAddress | None
     ) -> OutboundResponse:
+        message = Message(action.body["message"])
         token = await self.ports.identity.token_for(process.counterparty)
-        body = message_body(process, message, callback=self.base_url, address=address)
+        body = message_body(process, message, action.id, callback=self.base_url, address=address)
         fault.point("send.before")
         answer = await self.ports.client.request(
             "POST",

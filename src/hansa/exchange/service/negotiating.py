@@ -240,7 +240,7 @@ class Negotiations(Core):
         def job(work: Work) -> ContractNegotiation:
             process = owned(work.tx, ContractNegotiation, pid, caller)
             check_pids(process, inbound)
-            verdict, after = judge(process, inbound.message)
+            verdict, after = judge(process, inbound)
             if verdict is Verdict.repeat:
                 return _same_agreement(process, inbound)
             if verdict is Verdict.illegal:
@@ -252,7 +252,7 @@ class Negotiations(Core):
     async def _decide_counter(self, caller: str, pid: str, inbound: Inbound) -> Decide:
         process = await self.store.read(lambda tx: owned(tx, ContractNegotiation, pid, caller))
         check_pids(process, inbound)
-        if judge(process, inbound.message)[0] is not Verdict.apply:
+        if judge(process, inbound)[0] is not Verdict.apply:
             raise illegal(process, inbound.message)
         offer = inbound.offer or {}
         request = NegotiationRequest(

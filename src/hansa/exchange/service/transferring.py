@@ -16,7 +16,7 @@ from hansa.exchange.model import (
 )
 from hansa.exchange.service.core import Core
 from hansa.exchange.service.work import Work, check_pids, conflict, judge, owned
-from hansa.exchange.state import Message, Verdict
+from hansa.exchange.state import Message, Verdict, entry
 from hansa.exchange.wire_dsp_2025_1 import Inbound
 from hansa.kernel import Code, HansaError
 from hansa.kernel.store import ReadTx
@@ -204,15 +204,17 @@ class Transfers(Core):
         if inbound.message is Message.transfer_start and inbound.address is not None:
             process = await self.store.read(lambda tx: owned(tx, TransferProcess, pid, caller))
             check_pids(process, inbound)
-            if judge(process, inbound.message)[0] is Verdict.illegal:
+            verdict, after = judge(process, inbound)
+            if verdict is Verdict.illegal:
                 raise illegal(process, inbound.message)
-            if process.role is Role.consumer:
+            newest = verdict is Verdict.apply or _newest_start(process, inbound)
+            if process.role is Role.consumer and after == TransferState.STARTED and newest:
                 await self.ports.data_plane.received(process, inbound.address)
 
         def job(work: Work) -> TransferProcess:
             process = owned(work.tx, TransferProcess, pid, caller)
             check_pids(process, inbound)
-            verdict, after = judge(process, inbound.message)
+            verdict, after = judge(process, inbound)
             if verdict is Verdict.repeat:
                 return process
             if verdict is Verdict.illegal:
@@ -254,6 +256,14 @@ def _agreement(tx: ReadTx, agreement_id: str) -> Agreement:
     if agreement is None:
         raise not_found("agreement")
     return agreement
+
+
+def _newest_start(process: TransferProcess, inbound: Inbound) -> bool:
+    """Say whether a repeated start is not an older one: only that may bring a newer token."""
+    name = inbound.message.value
+    starts = [item for item in process.taken if item.partition(" ")[0] == name]
+    known = entry(inbound.message, inbound.id)
+    return known not in starts or known == starts[-1]
 
 
 def _check_active(agreement: Agreement) -> None:

@@ -27,6 +27,7 @@ from hansa.exchange.state import (
     Machine,
     Message,
     Verdict,
+    entry,
     outranks,
 )
 from hansa.exchange.state import judge as judge_message
@@ -42,6 +43,7 @@ TRANSFER_MACHINE = "exchange.transfer"
 PLANE_MACHINE = "exchange.plane"
 SEND = "send"
 STOP = "stop"
+_TAKEN_MAX = 64
 _STOPS = (TransferState.SUSPENDED, TransferState.COMPLETED, TransferState.TERMINATED)
 
 P = TypeVar("P", bound=Process)
@@ -76,9 +78,10 @@ def check_pids(process: Process, inbound: Inbound) -> None:
             raise wrong_pid("consumerPid" if name == "consumer_pid" else "providerPid", process)
 
 
-def judge(process: Process, message: Message) -> tuple[Verdict, str]:
+def judge(process: Process, inbound: Inbound) -> tuple[Verdict, str]:
     """Judge an inbound message; only the side that suspended a transfer may resume it."""
-    verdict, after = judge_message(machine_of(process), process, message)
+    message = inbound.message
+    verdict, after = judge_message(machine_of(process), process, message, inbound.id)
     if verdict is Verdict.apply and message is Message.transfer_start:
         assert isinstance(process, TransferProcess)
         pending = process.pending
@@ -124,7 +127,7 @@ class Work:
     def log(self, process: Process, direction: str, wire_type: str, body: dict[str, Any]) -> None:
         """Write a message into the log of its process."""
         core = self._core
-        entry = LogEntry(
+        logged = LogEntry(
             id=core.ids.new(),
             process=process.id,
             direction=direction,
@@ -132,7 +135,7 @@ class Work:
             type=wire_type,
             body=body,
         )
-        self.tx.insert(MESSAGES, entry)
+        self.tx.insert(MESSAGES, logged)
 
     def decide(self, process: P, message: Message, **changes: Any) -> P:
         """Make `message` the one in flight: saved, logged and enqueued to be sent.
@@ -177,7 +180,7 @@ class Work:
             decided,
             "sent",
             message.wire_type,
-            message_body(decided, message, callback=core.base_url),
+            message_body(decided, message, action.id, callback=core.base_url),
         )
         self.tx.enqueue(action)
         if isinstance(decided, TransferProcess) and target != TransferState.STARTED:
@@ -234,9 +237,7 @@ class Work:
         if process.peer_pid is None:
             name = "provider_pid" if process.role is Role.consumer else "consumer_pid"
             changes[name] = getattr(inbound, name)
-        taken: tuple[str, ...] = process.taken
-        if inbound.message.value not in taken:
-            taken = (*taken, inbound.message.value)
+        taken = (*process.taken, entry(inbound.message, inbound.id))[-_TAKEN_MAX:]
         return self.move(process, target, pending=None, taken=taken, **changes)
 
     def end_agreement(self, agreement: Agreement, *, by: str, reason: str) -> Agreement:

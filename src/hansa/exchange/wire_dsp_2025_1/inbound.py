@@ -29,6 +29,7 @@ class Inbound(msgspec.Struct, frozen=True, kw_only=True):
 
     message: Message
     body: dict[str, Any]
+    id: str = ""
     consumer_pid: str | None = None
     provider_pid: str | None = None
     callback: str | None = None
@@ -139,7 +140,7 @@ def decode(document: Mapping[str, Any], wire_type: str) -> Inbound:
     """
     found = document.get("@type")
     if found != wire_type:
-        raise _invalid("@type", f"This path takes a {wire_type}, not {found!r}.")
+        raise _invalid("@type", f"This path takes `@type` {wire_type}, not {found!r}.")
     try:
         message: Any = msgspec.convert(document, _SHAPES[wire_type])
     except (msgspec.ValidationError, RecursionError) as error:
@@ -150,6 +151,7 @@ def decode(document: Mapping[str, Any], wire_type: str) -> Inbound:
         if value is not None and not 0 < len(value) <= _PID_CHARACTERS_MAX:
             raise _invalid(ours, f"A pid has 1 to {_PID_CHARACTERS_MAX} characters.")
         fields[ours] = value
+    fields["id"] = _message_id(document, fields)
     if getattr(message, "callback_address", None) is not None:
         fields["callback"] = check_url(message.callback_address, "callbackAddress")
     if isinstance(message, (_ContractRequest, _ContractOffer)):
@@ -166,6 +168,15 @@ def decode(document: Mapping[str, Any], wire_type: str) -> Inbound:
         fields["code"] = message.code
         fields["reason"] = reasons(message.reason)
     return Inbound(**fields)
+
+
+def _message_id(document: Mapping[str, Any], fields: Mapping[str, Any]) -> str:
+    """Read the message's own `@id`: optional, and of use only when it is not a process's id."""
+    found = document.get("@id")
+    pids = (fields["consumer_pid"], fields["provider_pid"])
+    if not isinstance(found, str) or len(found) > _PID_CHARACTERS_MAX or " " in found:
+        return ""
+    return "" if found in pids else found
 
 
 def _name(message: Any, wire_type: str) -> Message:

@@ -64,12 +64,17 @@ def error_body(
 def message_body(
     process: Process,
     message: Message,
+    action_id: str,
     *,
     callback: str,
     address: DataAddress | None = None,
 ) -> dict[str, Any]:
-    """Write the message of a process that is sent next; `callback` is our own base URL."""
+    """Write the message of a process that is sent next; `callback` is our own base URL.
+
+    The `@id` is that of the action in the outbox, so that a repeat is known for one.
+    """
     members: dict[str, Any] = {
+        "@id": f"urn:uuid:{action_id}",
         "providerPid": process.provider_pid,
         "consumerPid": process.consumer_pid,
     }

@@ -1,0 +1,71 @@
+"""Two spellings of the same terms are the same; a changed term is not."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from exchange_world import OFFER
+from hansa.exchange import same_terms
+
+RULE: dict[str, Any] = OFFER["permission"][0]
+ONE: dict[str, Any] = RULE["constraint"][0]
+
+
+def _offer(**members: Any) -> dict[str, Any]:
+    return {"@id": "x", "@type": "Offer", **members}
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        _offer(permission=[RULE], target="t", assigner="a"),
+        _offer(permission=RULE),
+        _offer(permission=[{**RULE, "action": "odrl:use"}]),
+        _offer(permission=[{**RULE, "action": "http://www.w3.org/ns/odrl/2/use"}]),
+        _offer(permission=[{**RULE, "action": {"@id": "odrl:use"}}]),
+        _offer(permission=[RULE], prohibition=[], obligation=[]),
+        {"odrl:permission": [{"odrl:action": "use", "odrl:constraint": [ONE]}]},
+        _offer(permission=[{**RULE, "constraint": [{**ONE, "leftOperand": "odrl:dateTime"}]}]),
+        _offer(
+            permission=[
+                {
+                    **RULE,
+                    "constraint": [
+                        {**ONE, "rightOperand": {"@value": "2030-01-01", "@type": "xsd:date"}}
+                    ],
+                }
+            ]
+        ),
+    ],
+)
+def test_the_same_terms_in_another_spelling(other: dict[str, Any]) -> None:
+    assert same_terms(OFFER, other)
+    assert same_terms(other, OFFER)
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        _offer(permission=[{**RULE, "action": "read"}]),
+        _offer(permission=[{"action": "use"}]),
+        _offer(permission=[{**RULE, "constraint": [{**ONE, "rightOperand": "2031-01-01"}]}]),
+        _offer(permission=[{**RULE, "constraint": [{**ONE, "operator": "gteq"}]}]),
+        _offer(permission=[RULE, RULE]),
+        _offer(permission=[RULE], prohibition=[{"action": "distribute"}]),
+        _offer(permission=[RULE], profile="https://example.org/p"),
+        _offer(permission=[{**RULE, "target": "other"}]),
+        _offer(prohibition=[RULE]),
+    ],
+)
+def test_changed_terms_are_not_the_same(other: dict[str, Any]) -> None:
+    assert not same_terms(OFFER, other)
+
+
+def test_order_counts_only_in_a_sequence() -> None:
+    two = {**ONE, "leftOperand": "purpose", "rightOperand": "planning"}
+    for name, same in (("and", True), ("or", True), ("xone", True), ("andSequence", False)):
+        first = _offer(permission=[{"action": "use", "constraint": [{name: [ONE, two]}]}])
+        second = _offer(permission=[{"action": "use", "constraint": [{name: [two, ONE]}]}])
+        assert same_terms(first, second) is same

@@ -185,7 +185,10 @@ class Slice(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Page(msgspec.Struct, frozen=True):
-    """Rendered entities, the number of all that match if it was asked, and where to go on."""
+    """Rendered entities, the number of all that match if it was asked, and where to go on.
+
+    `next` is None at the end, empty when only an offset leads on (an order was asked for).
+    """
 
     items: list[bytes]
     count: int | None = None

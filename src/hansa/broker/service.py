@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from itertools import repeat
 from typing import Any, TypeVar
 
 from hansa.broker.errors import not_found
@@ -38,6 +39,7 @@ from hansa.kernel.jsonld import CORE, TermMap
 from hansa.kernel.store import ReadTx, Store, Tx
 from hansa.policy import Cut, Scope
 
+MAKING = (Mode.create, Mode.replace_all, Mode.append)
 COMPILED_MAX = 512
 R = TypeVar("R")
 OnChange = Callable[[frozenset[str]], None]
@@ -93,14 +95,21 @@ class Broker:
         """Create or change entities (5.6.8); `replace` removes attributes that are left out."""
         return await self.write(entities, Mode.replace_all if replace else Mode.append, terms=terms)
 
-    async def write(self, entities: Iterable[Any], mode: Mode, *, terms: TermMap = CORE) -> Written:
-        """Write a batch; entities that can't be read fail alone, the others are written."""
-        names = Names(terms)
+    async def write(
+        self, entities: Iterable[Any], mode: Mode, *, terms: TermMap | Sequence[TermMap] = CORE
+    ) -> Written:
+        """Write a batch; entities that can't be read fail alone, the others are written.
+
+        `terms` says under which context names are read: one for all, or one for each entity.
+        """
+        each = repeat(terms) if isinstance(terms, TermMap) else terms
+        known: dict[int, Names] = {}
         drafts: list[EntityDraft] = []
         result = Written()
-        for raw in entities:
+        for raw, own in zip(entities, each, strict=False):
+            names = known.get(id(own)) or known.setdefault(id(own), Names(own))
             try:
-                drafts.append(read_entity(raw, names))
+                drafts.append(read_entity(raw, names, typed=mode in MAKING))
             except HansaError as error:
                 result.failed.append((entity_id(raw), error))
         if drafts:
@@ -155,8 +164,10 @@ class Broker:
             if sliced.limit:
                 items, last = reading.page(selection, sliced, after, view)
             count = reading.count(selection) if sliced.count else None
-            keyed = last is not None and not query.order
-            return Page(items, count, cursor.seal(last) if keyed and last else None)
+            following = None
+            if last is not None:
+                following = "" if query.order else cursor.seal(last)
+            return Page(items, count, following)
 
         return await self._read(job, Page([], 0 if sliced.count else None))
 

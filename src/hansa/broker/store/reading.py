@@ -39,18 +39,17 @@ class Reading:
     def page(
         self, selection: Selection, part: Slice, after: int, view: View
     ) -> tuple[list[bytes], int | None]:
-        """Give rendered entities, and the row behind which the next page starts if there is one."""
+        """Give rendered entities, and the row behind which the next page starts if there is one.
+
+        An offset beyond the end gives the last entity (6.3.10).
+        """
         whole = view.whole and selection.world.whole
         columns = "e.n, e.body" if whole else "e.n, e.id, e.k, e.created, e.modified"
-        rows = self.selector.page(
-            selection,
-            columns,
-            self.tx,
-            after=after,
-            limit=part.limit + 1,
-            offset=part.offset,
-            now_s=self.now_s,
-        )
+        rows = self._rows(selection, columns, after, part.limit + 1, part.offset)
+        if not rows and part.offset and not after:
+            size = self.count(selection)
+            if size:
+                rows = self._rows(selection, columns, after, 1, min(part.offset, size - 1))
         more = len(rows) > part.limit
         rows = rows[: part.limit]
         last = int(rows[-1][0]) if more and rows else None  # type: ignore[call-overload]
@@ -60,6 +59,20 @@ class Reading:
                 bodies = [embed(body, view) for body in bodies]
             return bodies, last
         return [render(found, view) for found in self._found(selection.world, rows, view)], last
+
+    def _rows(
+        self, selection: Selection, columns: str, after: int, limit: int, offset: int
+    ) -> list[tuple[object, ...]]:
+        """Give rows of a page; `after` says all that an offset could."""
+        return self.selector.page(
+            selection,
+            columns,
+            self.tx,
+            after=after,
+            limit=limit,
+            offset=0 if after else offset,
+            now_s=self.now_s,
+        )
 
     def count(self, selection: Selection) -> int:
         """Give the number of all entities that match."""

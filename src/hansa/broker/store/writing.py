@@ -28,7 +28,12 @@ class Mode(StrEnum):
     create = "create"
     replace_all = "replace"
     append = "append"
+    extend = "extend"
     update = "update"
+
+
+_UPSERTS = (Mode.replace_all, Mode.append)
+"""What makes an entity that is not there; `extend` is `append` to one that is."""
 
 
 @dataclass
@@ -80,7 +85,7 @@ class Writing:
         for draft in drafts:
             found = stored.get(draft.id)
             alive = found is not None and found.k > 0
-            if (alive and mode == Mode.create) or (not alive and mode == Mode.update):
+            if alive == (mode == Mode.create) and mode not in _UPSERTS:
                 outcome.refused.append(draft.id)
                 continue
             (outcome.changed if alive else outcome.created).append(draft.id)
@@ -130,7 +135,7 @@ class Writing:
         alive = found is not None and found.k > 0
         old = found.instances if found is not None and alive else {}
         types = set(draft.types)
-        if alive and mode in (Mode.append, Mode.update):
+        if alive and mode != Mode.replace_all:
             assert found is not None
             types |= self.vocabulary.kinds[found.k].types
         entity = found or StoredEntity(next(self._spare_n), 0, now)

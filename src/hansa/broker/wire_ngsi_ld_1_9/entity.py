@@ -33,10 +33,15 @@ _GEO_NAMES = frozenset(NGSI_LD + n for n in ("location", "observationSpace", "op
 _TEXT_MEMBERS = frozenset({"unitCode", "lang", "objectType", "valueType"})
 
 
-def read_entity(raw: Any, names: Names) -> EntityDraft:
-    """Check one entity and render its attributes; HansaError names the member at fault."""
-    identifier, types = _head(raw)
-    return EntityDraft(identifier, _types(types, names), read_attributes(raw, names))
+def read_entity(raw: Any, names: Names, *, typed: bool = True) -> EntityDraft:
+    """Check one entity and render its attributes; HansaError names the member at fault.
+
+    `typed` False reads an entity fragment (5.4), which may leave the type out.
+    """
+    identifier, types = _head(raw, typed=typed)
+    return EntityDraft(
+        identifier, _types(types, names) if types else (), read_attributes(raw, names)
+    )
 
 
 def read_attributes(raw: Mapping[str, Any], names: Names) -> tuple[AttributeInstance, ...]:

@@ -1,0 +1,142 @@
+"""The reading operations: query, retrieve, history, names (NGSI-LD 1.9.1 6.4-6.28)."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable
+from urllib.parse import urlencode
+
+import orjson
+from starlette.types import Scope as Connection
+from starlette.types import Send
+
+from hansa.broker.errors import bad_data
+from hansa.broker.http import parameters
+from hansa.broker.http.access import Access
+from hansa.broker.http.negotiate import (
+    GEO_JSON,
+    JSON,
+    context_link,
+    link_to_context,
+    media_type,
+)
+from hansa.broker.http.parameters import Wanted
+from hansa.broker.http.respond import Answer, send_entities
+from hansa.broker.http.routes import Call
+from hansa.broker.model import Page
+from hansa.broker.query import is_uri
+from hansa.kernel.jsonld import CORE, CORE_CONTEXT_URL, TermMap
+
+Read = Callable[[Connection, Send, Access, Call], Awaitable[None]]
+_CORE_LINK = link_to_context(CORE_CONTEXT_URL)
+_PLANS_MAX = 1024
+_plans: OrderedDict[tuple[bytes, str, str], tuple[Wanted, dict[str, str]]] = OrderedDict()
+
+
+def header(scope: Connection, name: bytes) -> str | None:
+    """Give a request header as text; several of one name are joined by commas."""
+    found = [value for key, value in scope["headers"] if key == name]
+    return b",".join(found).decode("latin-1") if found else None
+
+
+async def context_of(scope: Connection, access: Access) -> tuple[str, TermMap]:
+    """Give the context under which names are read: that of the Link header, or the core."""
+    url = context_link(header(scope, b"link"))
+    if url is None:
+        return CORE_CONTEXT_URL, CORE
+    terms = await access.broker.contexts.term_map(url)
+    return (CORE_CONTEXT_URL, CORE) if terms is CORE else (url, terms)
+
+
+async def query(scope: Connection, send: Send, access: Access, call: Call) -> None:
+    """Answer GET /entities (6.4.3.2)."""
+    media = media_type(header(scope, b"accept"), geo=True)
+    context, terms = await context_of(scope, access)
+    bare = media == GEO_JSON and "body=json" in (header(scope, b"prefer") or "")
+    key = (scope["query_string"], media + "+bare" * bare, context)
+    plan = _plans.get(key)
+    if plan is None:
+        given = parameters.read_parameters(scope["query_string"], parameters.QUERY)
+        parameters.require_narrow(given)
+        plan = _plans[key] = (parameters.wanted(given, terms, media, context, bare=bare), given)
+        if len(_plans) > _PLANS_MAX:
+            _plans.popitem(last=False)
+    wanted, given = plan
+    page = await access.broker.query(access.scope, wanted.query, wanted.part, wanted.view)
+    await _send_page(scope, send, access, wanted, page, given)
+
+
+async def _send_page(
+    scope: Connection,
+    send: Send,
+    access: Access,
+    wanted: Wanted,
+    page: Page,
+    given: dict[str, str],
+    status: int = 200,
+) -> None:
+    answer = Answer(status)
+    answer.header("content-type", wanted.media)
+    if wanted.view.embedded is None:
+        answer.header(
+            "link", _CORE_LINK if wanted.view.terms is CORE else link_to_context(wanted.context)
+        )
+    if page.count is not None:
+        answer.header("NGSILD-Results-Count", str(page.count))
+    for relation, place in _neighbours(wanted, page):
+        path = scope["path"]
+        changed = {**{k: v for k, v in given.items() if k not in ("after", "offset")}, **place}
+        answer.header(
+            "link", f'<{path}?{urlencode(changed)}>; rel="{relation}"; type="{wanted.media}"'
+        )
+    start, end = b"[", b"]"
+    if wanted.media == GEO_JSON:
+        context = wanted.view.embedded
+        extra = b',"@context":%b' % orjson.dumps(context) if context is not None else b""
+        start, end = b'{"type":"FeatureCollection"%b,"features":[' % extra, b"]}"
+    await send_entities(send, access, answer, page.items, start=start, end=end)
+
+
+def _neighbours(wanted: Wanted, page: Page) -> list[tuple[str, dict[str, str]]]:
+    """Give where the next and previous pages are (6.3.10)."""
+    part = wanted.part
+    found: list[tuple[str, dict[str, str]]] = []
+    here = {"limit": str(part.limit)}
+    if page.next is not None:
+        place = {**here, "offset": str(part.offset + part.limit)}
+        found.append(("next", place if page.next == "" else {**place, "after": page.next}))
+    if part.offset > 0 and part.limit:
+        found.append(("prev", {**here, "offset": str(max(0, part.offset - part.limit))}))
+    return found
+
+
+async def retrieve(scope: Connection, send: Send, access: Access, call: Call) -> None:
+    """Answer GET /entities/{id} (6.5.3.1)."""
+    media = media_type(header(scope, b"accept"), geo=True)
+    context, terms = await context_of(scope, access)
+    given = parameters.read_parameters(scope["query_string"], parameters.RETRIEVE)
+    bare = media == GEO_JSON and "body=json" in (header(scope, b"prefer") or "")
+    wanted = parameters.wanted(given, terms, media, context, bare=bare)
+    identifier = entity_id(call)
+    body = await access.broker.retrieve(
+        access.scope,
+        identifier,
+        wanted.view,
+        existing=wanted.query.existing,
+        types=wanted.query.types,
+    )
+    answer = Answer(200).header("content-type", media)
+    if media == JSON or bare:
+        answer.header("link", link_to_context(context))
+    await send_entities(send, access, answer, [body], start=b"", end=b"")
+
+
+def entity_id(call: Call) -> str:
+    """Give the id in the path; HansaError invalid_field when it is not a URI."""
+    identifier = call.names[0]
+    if not is_uri(identifier):
+        raise bad_data(f"The id {identifier[:60]!r} is not a URI.", field="id")
+    return identifier
+
+
+OPERATIONS: dict[str, Read] = {"query": query, "retrieve": retrieve}

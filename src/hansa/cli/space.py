@@ -24,8 +24,8 @@ _JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
 SPACE = (
     NodePlan("authority", "authority", "Hansa Authority", "authority"),
-    NodePlan("delft-north", "delft-north", "Delft North", "city", "authority"),
-    NodePlan("delft-south", "delft-south", "Delft South", "city", "authority"),
+    NodePlan("delft-west", "delft-west", "Delft West", "city", "authority"),
+    NodePlan("delft-east", "delft-east", "Delft East", "city", "authority"),
 )
 
 
@@ -116,8 +116,8 @@ def _addresses(nodes: list[NodeFolder], steps: Steps) -> None:
         link = _client(node).post("/sign-in-links")["url"]
         steps.done(f"open:{node.name}", f"{node.name:<12} {link}", link)
     steps.say()
-    steps.say("Now publish your own file:  hansa publish FILE --node delft-south")
-    steps.say("Look:   hansa status   hansa open delft-south        Stop:   hansa down")
+    steps.say("Now publish your own file:  hansa publish FILE --node delft-east")
+    steps.say("Look:   hansa status   hansa open delft-east        Stop:   hansa down")
 
 
 def _stay(nodes: list[NodeFolder], steps: Steps) -> None:
@@ -174,7 +174,7 @@ def _status_line(state: NodeState) -> str:
 @_JSON
 def open_command(node: str | None, print_only: bool, home: Path | None, as_json: bool) -> None:
     """Make a sign-in link for a node's console (valid ten minutes, once) and open it."""
-    folder = Home(home or default_home()).node(node or "delft-south")
+    folder = Home(home or default_home()).node(node or "delft-east")
     link = str(_client(folder).post("/sign-in-links")["url"])
     if as_json:
         print(json.dumps({"node": folder.name, "url": link}))

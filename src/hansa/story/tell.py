@@ -8,18 +8,25 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
 from typing import Any, Protocol, TypeVar
 
+import msgspec
+
 from hansa.client import Client
+from hansa.kernel.clock import iso
 from hansa.kernel.errors import Code, HansaError
 from hansa.story import terms
+from hansa.story.buildings import buildings_dataset
+from hansa.story.energy import energy_dataset
+from hansa.story.model import StoryDataset
 
 T = TypeVar("T")
 Json = dict[str, Any]
 
 AUTHORITY = "authority"
-PROVIDER = "delft-north"
-CONSUMER = "delft-south"
+PROVIDER = terms.PROVIDER
+CONSUMER = terms.CONSUMER
 
 
 class Narrator(Protocol):
@@ -66,7 +73,7 @@ def _await(what: str, look: Callable[[], T | None], timeout_s: float = 20.0) -> 
             raise HansaError(
                 Code.unavailable,
                 f"The story stopped: {what} did not happen within {timeout_s:.0f} s.",
-                "Look at `hansa logs delft-south`, then run `hansa up` again.",
+                f"Look at `hansa logs {CONSUMER}`, then run `hansa up` again.",
             )
         time.sleep(pause_s)
         pause_s = min(pause_s * 1.3, 0.1)
@@ -110,10 +117,44 @@ def _publish(clients: Mapping[str, Client], narrator: Narrator) -> None:
             "quarter-hours (derived, synthetic)",
         )
         present = {item["title"] for item in client.get(f"{base}/datasets")["items"]}
-        for publication in terms.publications(city):
+        for publication in publications(city):
             if publication["title"] not in present:
                 client.post(f"{base}/datasets", publication)
         narrator.done(f"publish:{city}", f"{city} publishes its data, each with its terms")
+
+
+def publications(city: str) -> list[Json]:
+    """Give what a city of the story publishes: its buildings openly, its energy use tailored."""
+    contract = terms.contract(datetime.now(UTC))
+    limits = {
+        "area": terms.AREA_WKT,
+        "attributes": list(contract.attributes),
+        "period": {"start": iso(contract.start), "end": iso(contract.end)},
+        "until": iso(contract.end),
+    }
+    if city != PROVIDER:
+        limits.pop("area")
+    return [
+        _publication(buildings_dataset(city), "members", {}),
+        _publication(energy_dataset(city), "tailored", limits),
+    ]
+
+
+def _publication(dataset: StoryDataset, template: str, parameters: Json) -> Json:
+    return {
+        "title": dataset.title,
+        "name": dataset.name,
+        "description": dataset.description,
+        "types": [dataset.entity_type],
+        "id_prefix": dataset.id_prefix,
+        "attributes": msgspec.to_builtins(dataset.attributes),
+        "template": template,
+        "parameters": parameters,
+        "licence": dataset.licence,
+        "attribution": dataset.attribution,
+        "labels": list(dataset.labels),
+        "keywords": list(dataset.keywords),
+    }
 
 
 def _find(clients: Mapping[str, Client], narrator: Narrator) -> Json:
@@ -125,7 +166,7 @@ def _find(clients: Mapping[str, Client], narrator: Narrator) -> Json:
         return next((i for i in items if i["title"] == wanted and not i["own"]), None)
 
     dataset = _await("the catalogue entry", look)
-    narrator.done("find", f"delft-south finds “{wanted}” in its neighbour's catalogue")
+    narrator.done("find", f"{CONSUMER} finds “{wanted}” in its neighbour's catalogue")
     return dataset
 
 
@@ -192,7 +233,7 @@ def _transfer(clients: Mapping[str, Client], agreement: Json, narrator: Narrator
     if transfer is None:
         client.post(f"{base}/transfers", {"agreement_id": agreement["id"]})
         transfer = _await("the transfer", started)
-    narrator.done("transfer", "the transfer runs: delft-south holds an access token")
+    narrator.done("transfer", f"the transfer runs: {CONSUMER} holds an access token")
     return transfer
 
 
@@ -210,7 +251,7 @@ def _read(
         raise HansaError(
             Code.policy_denied,
             f"The governed read was answered with {status}.",
-            "Look at the transfer's page, and at `hansa logs delft-north`.",
+            "Look at the transfer's page, and at `hansa logs`.",
         )
     visible = headers.get("ngsild-results-count", "?")
     _, whole, _ = provider.raw(

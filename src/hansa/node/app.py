@@ -1,0 +1,146 @@
+"""The whole node as one ASGI application."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import msgspec
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import BaseRoute, Route
+
+from hansa import __version__, broker, catalogue, exchange, identity, trust, web
+from hansa.broker import Access
+from hansa.kernel import Code, HansaError
+from hansa.kernel.problem import problem_response, problems, unexpected
+from hansa.kernel.settings import Settings
+from hansa.kernel.telemetry import GOVERNED_ENTITIES, REFUSALS, metrics_text
+from hansa.node.api import Api
+from hansa.node.management import Management
+from hansa.node.middleware import Envelope
+from hansa.node.runtime import Node
+from hansa.policy import Scope, profile_document
+
+
+def build(settings: Settings, folder: Path, secret: bytes) -> Envelope:
+    """Give the application of one node; it opens its database when the server starts."""
+    node = Node(settings, folder, secret)
+    management = Management(node)
+
+    @asynccontextmanager
+    async def lifespan(app: Starlette) -> AsyncIterator[None]:
+        await node.start()
+        try:
+            yield
+        finally:
+            await node.stop()
+
+    app = Starlette(
+        routes=routes(node, management),
+        lifespan=lifespan,
+        exception_handlers={404: _not_found, 405: _not_allowed, Exception: _failed},
+    )
+    return Envelope(app)
+
+
+def routes(node: Node, management: Management) -> list[BaseRoute]:
+    """Give every route: health, API, pages, and each room's own under the participant's path."""
+    return [
+        *_health(node),
+        *Api(management).routes(),
+        *broker.routes("/{participant}/data/ngsi-ld/v1", lambda r: _governed(node, r)),
+        *broker.routes("/{participant}/ngsi-ld/v1", lambda r: _owner(node, r)),
+        *identity.routes(lambda name: node.participant(name).identity),
+        *trust.authority_routes(node.authority),
+        *trust.member_routes(node.membership),
+        *catalogue.routes("/{participant}", lambda r: _served(node, r)),
+        *exchange.routes(
+            lambda name: p.exchange if (p := node.participants.get(name)) is not None else None
+        ),
+        *web.routes(management),
+    ]
+
+
+async def _served(node: Node, request: Request) -> catalogue.Served:
+    return node.participant(request.path_params["participant"]).served
+
+
+async def _owner(node: Node, request: Request) -> Access:
+    participant = node.participant(request.path_params["participant"])
+    await node.operators.authenticate_operator(
+        request.headers, node.session_cookie(request), method=request.method
+    )
+    return Access(broker=participant.broker, scope=Scope.everything(), may_write=True)
+
+
+async def _governed(node: Node, request: Request) -> Access:
+    participant = node.participant(request.path_params["participant"])
+    try:
+        enforcement = await participant.grants.authorise(request.headers)
+    except HansaError as error:
+        REFUSALS.labels(code=error.code.value).inc()
+        raise
+
+    def sent(entities: int, size: int) -> None:
+        GOVERNED_ENTITIES.inc(entities)
+        enforcement.record(entities, size)
+
+    return Access(
+        broker=participant.broker,
+        scope=enforcement.scope,
+        may_write=False,
+        still_valid=enforcement.check,
+        on_sent=sent,
+    )
+
+
+def _health(node: Node) -> list[Route]:
+    async def live(request: Request) -> Response:
+        return _json(
+            {
+                "node": node.settings.node.name,
+                "pid": os.getpid(),
+                "version": __version__,
+                "rss_mb": node.rss_mb(),
+            }
+        )
+
+    async def ready(request: Request) -> Response:
+        return _json({"ready": node.ready}, 200 if node.ready else 503)
+
+    async def metrics(request: Request) -> Response:
+        return Response(metrics_text(), media_type="text/plain; version=0.0.4")
+
+    async def profile(request: Request) -> Response:
+        return Response(msgspec.json.encode(profile_document()), media_type="application/ld+json")
+
+    return [
+        Route("/livez", live),
+        Route("/readyz", ready),
+        Route("/metrics", metrics),
+        Route("/ns/odrl", problems(profile)),
+    ]
+
+
+def _json(body: object, status: int = 200) -> Response:
+    return Response(msgspec.json.encode(body), status, media_type="application/json")
+
+
+async def _not_found(request: Request, _: Exception) -> Response:
+    return problem_response(HansaError(Code.not_found, f"There is nothing at {request.url.path}."))
+
+
+async def _not_allowed(request: Request, _: Exception) -> Response:
+    return problem_response(
+        HansaError(
+            Code.method_not_allowed, f"{request.method} is not possible at {request.url.path}."
+        )
+    )
+
+
+async def _failed(request: Request, error: Exception) -> Response:
+    return problem_response(unexpected(error))

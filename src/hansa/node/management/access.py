@@ -1,0 +1,35 @@
+"""Who may call the management functions, and which participant they are about."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from hansa.identity import Caller
+from hansa.kernel import Code, HansaError
+from hansa.node.participant import Participant
+
+if TYPE_CHECKING:
+    from hansa.node.runtime import Node
+
+Json = dict[str, Any]
+
+
+class Access:
+    """The one decision of the management API: the operator of the node may, others may not."""
+
+    def __init__(self, host: Node) -> None:
+        self.host = host
+
+    def operator(self, caller: Caller) -> None:
+        """Raise HansaError forbidden unless the caller is this node's operator."""
+        if caller.kind != "operator":
+            raise HansaError(
+                Code.forbidden,
+                "Only the operator of this node may do this.",
+                "Sign in with a link from `hansa open`.",
+            )
+
+    def participant(self, caller: Caller, participant: str) -> Participant:
+        """Give a participant of this node to its operator; HansaError forbidden, not_found."""
+        self.operator(caller)
+        return self.host.participant(participant)

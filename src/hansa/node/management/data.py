@@ -1,0 +1,214 @@
+"""Datasets, catalogue, publishing: what an operator sees and does with data."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+
+from hansa.catalogue import (
+    Attribute,
+    Dataset,
+    DatasetDraft,
+    OfferDraft,
+    RemoteCatalogue,
+    RemoteDataset,
+    Selection,
+)
+from hansa.identity import Caller
+from hansa.kernel import Code, HansaError
+from hansa.kernel.jsonld import expand_ngsi_ld_name
+from hansa.node.management import views
+from hansa.node.management.access import Access, Json
+from hansa.node.participant import Participant
+from hansa.policy import TEMPLATES, offer_from_template
+
+_LIST_MAX = 200
+
+
+class DatasetBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The body of `POST .../datasets`: entities that are in the broker already, with terms."""
+
+    title: str
+    template: str
+    parameters: dict[str, Any] = {}
+    name: str | None = None
+    description: str = ""
+    types: tuple[str, ...] = ()
+    id_prefix: str | None = None
+    attributes: tuple[Attribute, ...] = ()
+    licence: str = ""
+    attribution: str = ""
+    labels: tuple[str, ...] = ()
+    keywords: tuple[str, ...] = ()
+
+
+class SourceBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The body of `POST .../sources`."""
+
+    kind: str
+    half: str
+
+
+class Data(Access):
+    """The data side of the management API."""
+
+    async def templates(self, caller: Caller) -> Json:
+        """Give the policy templates in plain words."""
+        self.operator(caller)
+        return {"items": [msgspec.to_builtins(template) for template in TEMPLATES]}
+
+    async def datasets(self, caller: Caller, participant: str) -> Json:
+        """List own datasets."""
+        p = self.participant(caller, participant)
+        page = await p.catalogue.datasets(limit=_LIST_MAX)
+        agreed: dict[str, str] = {}
+        return {"items": [await self._own(p, dataset, agreed) for dataset in page.items]}
+
+    async def dataset(self, caller: Caller, participant: str, dataset_id: str) -> Json:
+        """Give one dataset, own or of another member."""
+        p = self.participant(caller, participant)
+        try:
+            return await self._own(p, await p.catalogue.get(dataset_id), {})
+        except HansaError as error:
+            if error.code is not Code.not_found:
+                raise
+        agreed = await self._agreed(p)
+        for read in await p.remote.fetch_all():
+            for dataset in read.datasets:
+                if dataset.id == dataset_id:
+                    return self._remote(p, dataset, agreed)
+        known = await p.known_dataset(dataset_id)
+        if isinstance(known, RemoteDataset):
+            return self._remote(p, known, agreed)
+        raise HansaError(
+            Code.not_found,
+            "There is no such dataset in reach.",
+            "Search the catalogue: its publisher may be away, or may have withdrawn it.",
+        )
+
+    async def catalogue(
+        self, caller: Caller, participant: str, *, q: str, publisher: str, theme: str
+    ) -> Json:
+        """Give what matches of own datasets and of all members that can be reached."""
+        p = self.participant(caller, participant)
+        page, reads, agreed = await asyncio.gather(
+            p.catalogue.search(q, limit=_LIST_MAX), self._reads(p), self._agreed(p)
+        )
+        items = [await self._own(p, dataset, agreed) for dataset in page.items]
+        for read in reads:
+            items += [
+                self._remote(p, dataset, agreed)
+                for dataset in read.datasets
+                if p.matches(dataset, q)
+            ]
+        chosen = [
+            item
+            for item in items
+            if (not publisher or item["publisher"]["did"] == publisher)
+            and (not theme or theme in item["themes"] or theme in item["keywords"])
+        ]
+        publishers = [{"did": p.did, "title": p.title, "reachable": True, "error": None}]
+        publishers += [
+            {"did": r.did, "title": r.title, "reachable": r.reachable, "error": r.error}
+            for r in reads
+        ]
+        return {"items": chosen, "publishers": publishers}
+
+    async def publish_dataset(self, caller: Caller, participant: str, body: Json) -> Json:
+        """Publish entities that are in the broker as a dataset with terms from a template."""
+        p = self.participant(caller, participant)
+        try:
+            given = msgspec.convert(body, DatasetBody)
+        except msgspec.ValidationError as error:
+            raise _invalid(error) from error
+        dataset = await self.offer_entities(p, given)
+        return {"dataset": await self._own(p, dataset, {})}
+
+    async def add_source(self, caller: Caller, participant: str, body: Json) -> Json:
+        """Fill the broker from a built-in source and keep it writing."""
+        p = self.participant(caller, participant)
+        try:
+            given = msgspec.convert(body, SourceBody)
+        except msgspec.ValidationError as error:
+            raise _invalid(error) from error
+        return await p.sources.add(given.kind, given.half)
+
+    async def offer_entities(self, p: Participant, body: DatasetBody) -> Dataset:
+        """Make the dataset and its offer; HansaError names the parameter or term at fault."""
+        offer = offer_from_template(
+            body.template, body.parameters, offer_id=f"urn:uuid:{p.ids.uuid()}"
+        )
+        bbox, temporal = await p.extent(body.id_prefix, body.types)
+        dataset = await p.catalogue.publish(
+            DatasetDraft(
+                title=body.title,
+                name=body.name or None,
+                description=body.description,
+                selection=Selection(
+                    types=tuple(expand_ngsi_ld_name(name) for name in body.types) or None,
+                    id_prefix=body.id_prefix or None,
+                ),
+                attributes=body.attributes,
+                offers=(
+                    OfferDraft(
+                        odrl=offer,
+                        template=body.template,
+                        parameters=body.parameters,
+                        id=str(offer["@id"]),
+                    ),
+                ),
+                bbox=bbox,
+                temporal=temporal,
+                licence=body.licence or None,
+                attribution=body.attribution or None,
+                labels=body.labels,
+                keywords=body.keywords,
+            )
+        )
+        p.journal.note("dataset.published", f"Published “{dataset.title}”", dataset.id)
+        return dataset
+
+    # -- views ---------------------------------------------------------------------------------
+
+    async def _reads(self, p: Participant) -> list[RemoteCatalogue]:
+        try:
+            return await p.remote.fetch_all()
+        except HansaError as error:
+            if error.code is Code.membership_missing:
+                return []
+            did = p.authority_did or ""
+            return [RemoteCatalogue(did=did, title="the directory of members", error=error.title)]
+
+    async def _agreed(self, p: Participant) -> dict[str, str]:
+        agreements = await p.exchange.agreements(limit=_LIST_MAX, role="consumer", state="active")
+        return {agreement.dataset_id: agreement.id for agreement in agreements}
+
+    async def _own(self, p: Participant, dataset: Dataset, agreed: Mapping[str, str]) -> Json:
+        return views.dataset_view(
+            dataset,
+            own=True,
+            publisher_title=p.title,
+            now=p.clock.now(),
+            agreement_id=agreed.get(dataset.id),
+            entities=await p.count_entities(dataset.selection.cut()),
+        )
+
+    def _remote(self, p: Participant, dataset: RemoteDataset, agreed: Mapping[str, str]) -> Json:
+        return views.dataset_view(
+            dataset,
+            own=False,
+            publisher_title=dataset.publisher_name or p.title_of(dataset.publisher),
+            now=p.clock.now(),
+            agreement_id=agreed.get(dataset.id),
+        )
+
+
+def _invalid(error: msgspec.ValidationError) -> HansaError:
+    text = str(error)
+    field = text.rpartition("`$.")[2].rstrip("`") if "`$." in text else ""
+    if "unknown field" in text:
+        return HansaError(Code.unknown_field, "The body has an unknown member.", text)
+    return HansaError(Code.invalid_field, "The body does not fit.", text, field=field or "body")

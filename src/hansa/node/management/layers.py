@@ -1,0 +1,187 @@
+"""Read the entities of a map layer, own or received, as GeoJSON features; now or at an instant."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime, timedelta
+from typing import Any
+from urllib.parse import quote, urlencode
+
+import msgspec
+
+from hansa.broker import SIMPLIFIED, Query, Slice
+from hansa.catalogue import Attribute, Dataset, RemoteDataset
+from hansa.kernel import Code, HansaError, iso
+from hansa.kernel.jsonld import compact_ngsi_ld_name
+from hansa.node.participant import Participant
+from hansa.policy import Scope
+
+Json = dict[str, Any]
+STEP = timedelta(minutes=15)
+ENTITIES_MAX = 5_000
+_PAGE = 1_000
+_NOT_SHOWN = frozenset({"id", "type", "location", "@context", "scope"})
+
+
+class Layer(msgspec.Struct, frozen=True, kw_only=True):
+    """A dataset on the map. `transfer_id` is set for a received one."""
+
+    id: str
+    dataset: Dataset | RemoteDataset
+    transfer_id: str | None = None
+
+    @property
+    def measured(self) -> Attribute | None:
+        """Give the attribute that colours the layer: the first with a unit of power or the like."""
+        units = [a for a in self.dataset.attributes if a.unit and a.kind == "Property"]
+        preferred = ("power", "level", "value", "no2", "pm25", "flow", "height")
+        for name in preferred:
+            for attribute in units:
+                if attribute.name.lower().startswith(name):
+                    return attribute
+        return units[0] if units else None
+
+
+async def features(p: Participant, layer: Layer, at: datetime | None) -> list[Json]:
+    """Give the features of a layer; with `at`, measured values of that quarter-hour only.
+
+    HansaError as the provider refuses for a received layer.
+    """
+    entities = await _entities(p, layer)
+    attribute = layer.measured
+    if at is not None and attribute is not None:
+        values = await _values_at(p, layer, attribute.name, at)
+        for entity in entities:
+            if attribute.name in entity or entity["id"] in values:
+                entity[attribute.name] = values.get(entity["id"])
+    return [feature for entity in entities if (feature := _feature(entity)) is not None]
+
+
+def _feature(entity: Json) -> Json | None:
+    geometry = entity.get("location")
+    if not isinstance(geometry, dict) or "coordinates" not in geometry:
+        return None
+    properties = {name: value for name, value in entity.items() if name not in _NOT_SHOWN}
+    return {
+        "type": "Feature",
+        "id": entity["id"],
+        "geometry": geometry,
+        "properties": {"id": entity["id"], "type": entity.get("type"), **properties},
+    }
+
+
+async def _entities(p: Participant, layer: Layer) -> list[Json]:
+    if layer.transfer_id is None:
+        assert isinstance(layer.dataset, Dataset), "an own layer has an own dataset"
+        scope = Scope(permits=(layer.dataset.selection.cut(),))
+        found: list[Json] = []
+        after: str | None = None
+        while len(found) < ENTITIES_MAX:
+            page = await p.broker.query(scope, Query(), Slice(limit=_PAGE, after=after), SIMPLIFIED)
+            found += [msgspec.json.decode(item) for item in page.items]
+            after = page.next
+            if after is None:
+                break
+        return found
+    found = []
+    while len(found) < ENTITIES_MAX:
+        query = {"limit": _PAGE, "offset": len(found), "options": "keyValues"}
+        batch = await _fetch(p, layer, "entities", query)
+        found += batch
+        if len(batch) < _PAGE:
+            break
+    return found
+
+
+async def entity(p: Participant, layer: Layer, entity_id: str) -> Json | None:
+    """Give one entity of a layer, normalized, or None."""
+    if layer.transfer_id is None:
+        assert isinstance(layer.dataset, Dataset), "an own layer has an own dataset"
+        scope = Scope(permits=(layer.dataset.selection.cut(),))
+        found: Json = msgspec.json.decode(await p.broker.retrieve(scope, entity_id))
+        return found
+    path = f"entities/{quote(entity_id, safe=':')}"
+    answer = await p.consumer.fetch(
+        layer.transfer_id, path, "options=sysAttrs", {"Accept": "application/json"}
+    )
+    if answer.status != 200:
+        return None
+    body: Json = msgspec.json.decode(answer.body)
+    return body
+
+
+async def _values_at(p: Participant, layer: Layer, name: str, at: datetime) -> dict[str, Any]:
+    rows = await history(p, layer, name, at, at + STEP, None)
+    return {identifier: points[-1][1] for identifier, points in rows.items() if points}
+
+
+async def history(
+    p: Participant,
+    layer: Layer,
+    name: str,
+    start: datetime,
+    end: datetime,
+    entity: str | None,
+) -> dict[str, list[tuple[str, Any]]]:
+    """Give (instant, value) pairs of an attribute by entity, in [start, end), oldest first."""
+    query: Json = {
+        "timerel": "between",
+        "timeAt": iso(start),
+        "endTimeAt": iso(end),
+        "attrs": name,
+        "options": "temporalValues",
+        "limit": _PAGE,
+    }
+    if entity is not None:
+        query["id"] = entity
+    if layer.transfer_id is not None:
+        found = await _fetch(p, layer, "temporal/entities", query)
+    else:
+        assert isinstance(layer.dataset, Dataset), "an own layer has an own dataset"
+        scope = Scope(permits=(layer.dataset.selection.cut(),))
+        found = await p.temporal(scope, name, start, end, entity)
+    return {
+        item["id"]: [(pair[1], pair[0]) for pair in item.get(name, {}).get("values", [])]
+        for item in found
+    }
+
+
+async def _fetch(p: Participant, layer: Layer, path: str, query: Json) -> list[Json]:
+    assert layer.transfer_id is not None, "an own layer is not fetched"
+    types = ",".join(compact_ngsi_ld_name(name) for name in layer.dataset.types)
+    asked = {"type": types, **query} if types else query
+    answer = await p.consumer.fetch(
+        layer.transfer_id, path, urlencode(asked), {"Accept": "application/json"}
+    )
+    if answer.status not in (200, 206):
+        raise refused(answer.status, answer.body)
+    body = msgspec.json.decode(answer.body)
+    return body if isinstance(body, list) else []
+
+
+def refused(status: int, body: bytes) -> HansaError:
+    """Give the provider's refusal as an error of ours."""
+    try:
+        problem = msgspec.json.decode(body, type=dict[str, Any])
+    except msgspec.DecodeError:
+        problem = {}
+    return HansaError(
+        Code.counterparty_refused,
+        str(problem.get("title") or "The provider refuses."),
+        str(problem.get("detail") or f"It answered {status}."),
+        reason=problem.get("code"),
+        provider_status=status,
+    )
+
+
+def box(collections: Iterable[Sequence[float] | None]) -> list[float] | None:
+    """Give the box around boxes (west, south, east, north)."""
+    boxes = [b for b in collections if b]
+    if not boxes:
+        return None
+    return [
+        min(b[0] for b in boxes),
+        min(b[1] for b in boxes),
+        max(b[2] for b in boxes),
+        max(b[3] for b in boxes),
+    ]

@@ -1,0 +1,202 @@
+"""From what the rooms keep to the JSON objects of the management API. No I/O."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+import msgspec
+
+from hansa.catalogue import Attribute, Dataset, RemoteDataset
+from hansa.dataplane import TransferUsage
+from hansa.exchange import Agreement, ContractNegotiation, LogEntry, TransferProcess
+from hansa.kernel import iso
+from hansa.kernel.jsonld import compact_ngsi_ld_name
+from hansa.node.participant import attribute_infos
+from hansa.policy import explain
+
+Json = dict[str, Any]
+TitleOf = Callable[[str], str]
+
+
+def moment(at: datetime | None) -> str | None:
+    """Write an instant, or None."""
+    return None if at is None else iso(at)
+
+
+def party(did: str, title_of: TitleOf) -> Json:
+    """Give a participant by DID with its title."""
+    return {"did": did, "title": title_of(did)}
+
+
+def terms(
+    odrl: Mapping[str, Any], attributes: Sequence[Attribute], names: Mapping[str, str]
+) -> Json:
+    """Give the contract slip of an offer or agreement; `names` gives titles for DIDs and ids."""
+    slip: Json = msgspec.to_builtins(
+        explain(odrl, attributes=attribute_infos(attributes), names=names)
+    )
+    return slip
+
+
+def _attributes(attributes: Sequence[Attribute]) -> list[Json]:
+    return [
+        {
+            "name": a.name,
+            "title": a.title or a.name,
+            "unit_code": a.unit_code,
+            "unit": a.unit,
+            "kind": a.kind,
+        }
+        for a in attributes
+    ]
+
+
+def dataset_view(
+    dataset: Dataset | RemoteDataset,
+    *,
+    own: bool,
+    publisher_title: str,
+    now: datetime,
+    agreement_id: str | None,
+    entities: int | None = None,
+) -> Json:
+    """Give one DatasetView."""
+    temporal = dataset.temporal
+    modified = dataset.modified
+    return {
+        "id": dataset.id,
+        "title": dataset.title,
+        "description": dataset.description,
+        "publisher": {"did": dataset.publisher, "title": publisher_title},
+        "own": own,
+        "types": [compact_ngsi_ld_name(name) for name in dataset.types],
+        "attributes": _attributes(dataset.attributes),
+        "bbox": list(dataset.bbox) if dataset.bbox else None,
+        "temporal": None
+        if temporal is None
+        else {"start": moment(temporal.start), "end": moment(temporal.end)},
+        "labels": list(dataset.labels),
+        "keywords": list(dataset.keywords),
+        "themes": list(dataset.themes),
+        "licence": dataset.licence or "",
+        "attribution": dataset.attribution or "",
+        "modified": moment(modified),
+        "freshness_s": None if modified is None else max(0, int((now - modified).total_seconds())),
+        "entities": entities,
+        "agreement_id": agreement_id,
+        "offers": [
+            {
+                "id": offer.id,
+                "odrl": offer.odrl,
+                "terms": terms(
+                    {**offer.odrl, "target": dataset.id, "assigner": dataset.publisher},
+                    dataset.attributes,
+                    {dataset.id: dataset.title, dataset.publisher: publisher_title},
+                ),
+            }
+            for offer in dataset.offers
+        ],
+    }
+
+
+def negotiation_view(
+    process: ContractNegotiation,
+    *,
+    title_of: TitleOf,
+    dataset_title: str,
+    slip: Json,
+    messages: Sequence[LogEntry] = (),
+) -> Json:
+    """Give one Negotiation."""
+    return {
+        "id": process.id,
+        "role": process.role.value,
+        "state": process.state.value,
+        "pending": process.pending.message if process.pending else None,
+        "counterparty": party(process.counterparty, title_of),
+        "dataset_id": process.dataset_id,
+        "dataset_title": dataset_title,
+        "terms": slip,
+        "odrl": process.agreement or process.offer,
+        "agreement_id": process.agreement_id,
+        "error": process.error or "; ".join(process.reason) or None,
+        "messages": [
+            {"at": iso(m.at), "direction": m.direction, "type": m.type, "body": m.body}
+            for m in messages
+        ],
+        "created": iso(process.created),
+        "modified": iso(process.modified),
+        "pids": {"consumer": process.consumer_pid, "provider": process.provider_pid},
+    }
+
+
+def usage_view(usages: Sequence[TransferUsage]) -> Json:
+    """Add up what transfers used."""
+    last = max((u.last_at for u in usages if u.last_at is not None), default=None)
+    return {
+        "requests": sum(u.requests for u in usages),
+        "entities": sum(u.entities for u in usages),
+        "bytes": sum(u.bytes for u in usages),
+        "last_at": moment(last),
+    }
+
+
+def transfer_view(
+    process: TransferProcess,
+    *,
+    title_of: TitleOf,
+    dataset_title: str,
+    usage: TransferUsage | None,
+    endpoint: str | None,
+) -> Json:
+    """Give one Transfer."""
+    return {
+        "id": process.id,
+        "role": process.role.value,
+        "agreement_id": process.agreement_id,
+        "state": process.state.value,
+        "pending": process.pending.message if process.pending else None,
+        "format": process.format,
+        "counterparty": party(process.counterparty, title_of),
+        "dataset_id": process.dataset_id,
+        "dataset_title": dataset_title,
+        "created": iso(process.created),
+        "modified": iso(process.modified),
+        "last_item": moment(usage.last_at) if usage else None,
+        "usage": usage_view([usage] if usage else []),
+        "endpoint": endpoint,
+        "error": process.error or "; ".join(process.reason) or None,
+    }
+
+
+def agreement_view(
+    agreement: Agreement,
+    *,
+    title_of: TitleOf,
+    dataset_title: str,
+    slip: Json,
+    transfers: Sequence[Json],
+    usage: Json,
+    cut: Json | None,
+) -> Json:
+    """Give one Agreement."""
+    return {
+        "id": agreement.id,
+        "role": agreement.role.value,
+        "counterparty": party(agreement.counterparty, title_of),
+        "dataset_id": agreement.dataset_id,
+        "dataset_title": dataset_title,
+        "terms": slip,
+        "odrl": agreement.policy,
+        "state": agreement.state.value,
+        "ended_reason": agreement.ended_reason,
+        "ended_at": moment(agreement.ended_at),
+        "ended_by": agreement.ended_by,
+        "signed_at": iso(agreement.signed_at),
+        "until": slip.get("until"),
+        "transfers": list(transfers),
+        "usage": usage,
+        "cut": cut,
+    }

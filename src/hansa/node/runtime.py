@@ -1,0 +1,220 @@
+"""The node at work: its database, its participants, and what goes on by itself."""
+
+from __future__ import annotations
+
+import os
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import psutil
+import structlog
+from starlette.requests import Request
+
+from hansa import __version__
+from hansa.broker import BROKER_MIGRATIONS, Dialect, SqliteDialect, sqlite_functions
+from hansa.exchange import register as register_exchange
+from hansa.identity import DidDocument, DidResolver, Operators
+from hansa.kernel import Clock, Code, HansaError, Ids, SystemClock, SystemIds, iso
+from hansa.kernel.jsonld import ContextRegistry
+from hansa.kernel.outbound import OutboundClient, OutboundLimits
+from hansa.kernel.outbox import Reconciler
+from hansa.kernel.settings import Settings
+from hansa.kernel.store import NODE, Action, Database, Store
+from hansa.node.participant import Participant, Shared
+from hansa.trust import AUTHORITY_MACHINE, MEMBER_MACHINE, Authority, MembershipClient
+from hansa.web import session_cookie
+
+_log = structlog.get_logger("hansa.node")
+_PROCESS = psutil.Process()
+
+
+class Node:
+    """One node. `start` opens everything, `stop` closes it."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        folder: Path,
+        secret: bytes,
+        *,
+        clock: Clock | None = None,
+        ids: Ids | None = None,
+    ) -> None:
+        self.settings = settings
+        self.folder = folder
+        self.base_url = settings.base_url
+        self.clock = clock or SystemClock()
+        self.ids = ids or SystemIds()
+        self._secret = secret
+        self.participants: dict[str, Participant] = {}
+        self.ready = False
+        self.started_at: datetime = self.clock.now()
+        self.database: Database
+        self.operators: Operators
+        self.client: OutboundClient
+        self.reconciler: Reconciler
+
+    # -- life ------------------------------------------------------------------------------------
+
+    async def start(self) -> None:
+        """Open the database, put the participants together, begin to work."""
+        settings = self.settings
+        self.database, dialect = self._open_database()
+        self.client = OutboundClient(
+            OutboundLimits(
+                allow_loopback=settings.outbound.allow_loopback,
+                allow_private=settings.outbound.allow_private,
+                timeout_s=settings.outbound.timeout_s,
+                body_bytes_max=settings.outbound.body_bytes_max,
+            )
+        )
+        shared = Shared(
+            settings=settings,
+            secret=self._secret,
+            clock=self.clock,
+            ids=self.ids,
+            client=self.client,
+            resolver=DidResolver(
+                self.client,
+                self.clock,
+                allow_loopback=settings.outbound.allow_loopback,
+                local=self._local_document,
+            ),
+            contexts=self._contexts(),
+            dialect=dialect,
+        )
+        self.operators = Operators(
+            self.database.store(NODE),
+            (self.folder / "operator.token").read_text(encoding="ascii").strip(),
+            did=f"{self.base_url}/operator",
+            name="operator",
+            clock=self.clock,
+            ids=self.ids,
+        )
+        for given in settings.participants:
+            store = self.database.store(given.id)
+            self.participants[given.id] = Participant(given, store, shared)
+        self.reconciler = Reconciler(self.database, self.clock, self.ids, owner=settings.node.name)
+        register_exchange(self.reconciler, lambda name: self.participants[name].exchange)
+        self.reconciler.register(AUTHORITY_MACHINE, self._work_authority)
+        self.reconciler.register(MEMBER_MACHINE, self._work_membership)
+        for participant in self.participants.values():
+            await participant.load()
+        await self.reconciler.start()
+        for participant in self.participants.values():
+            await participant.start()
+        self.ready = True
+        _log.info("ready", node=settings.node.name, participants=len(self.participants))
+
+    async def stop(self) -> None:
+        """Finish what runs and close."""
+        self.ready = False
+        for participant in self.participants.values():
+            await participant.stop()
+        await self.reconciler.stop()
+        await self.client.close()
+        await self.database.close()
+
+    def _open_database(self) -> tuple[Database, Dialect]:
+        given = self.settings.store
+        if given.backend == "postgres":
+            from hansa.broker import PostgresDialect
+            from hansa.kernel.store.postgres import PostgresDatabase
+
+            database: Database = PostgresDatabase.open(
+                given.dsn, BROKER_MIGRATIONS, clock=self.clock
+            )
+            return database, PostgresDialect()
+        from hansa.kernel.store.sqlite import SqliteDatabase
+
+        embedded = SqliteDatabase.open(
+            self.folder / given.path,
+            BROKER_MIGRATIONS,
+            clock=self.clock,
+            functions=sqlite_functions,
+        )
+        return embedded, SqliteDialect()
+
+    def _contexts(self) -> ContextRegistry:
+        import msgspec
+
+        given = self.settings.jsonld
+        pinned = {
+            url: msgspec.json.decode((self.folder / name).read_bytes())
+            for url, name in given.pinned.items()
+        }
+
+        async def fetch(url: str) -> dict[str, Any]:
+            answer = await self.client.request(
+                "GET", url, headers={"Accept": "application/ld+json"}, body_bytes_max=1024 * 1024
+            )
+            body = answer.json() if answer.ok else None
+            if not isinstance(body, dict):
+                raise HansaError(Code.outbound_failed, f"{url} gave no context.")
+            return body
+
+        return ContextRegistry(pinned, fetch if given.fetch else None)
+
+    def _local_document(self, did: str) -> DidDocument | None:
+        for participant in self.participants.values():
+            if participant.did == did:
+                return participant.identity.described()
+        return None
+
+    async def _work_authority(self, store: Store, action: Action) -> None:
+        await self.authority(store.participant).work(action)
+
+    async def _work_membership(self, store: Store, action: Action) -> None:
+        await self.membership(store.participant).work(action)
+
+    # -- questions -------------------------------------------------------------------------------
+
+    def participant(self, name: str) -> Participant:
+        """Give a participant by its id; HansaError not_found."""
+        found = self.participants.get(name)
+        if found is None:
+            raise HansaError(
+                Code.not_found,
+                "There is no such participant on this node.",
+                "Ask for /api/v1/node to see which there are.",
+            )
+        return found
+
+    def authority(self, name: str) -> Authority:
+        """Give a participant in its role as authority; HansaError not_found when it is none."""
+        found = self.participant(name).authority
+        if found is None:
+            raise HansaError(Code.not_found, "This participant is no authority.")
+        return found
+
+    def membership(self, name: str) -> MembershipClient:
+        """Give a participant's own membership; HansaError not_found for an authority."""
+        found = self.participant(name).membership
+        if found is None:
+            raise HansaError(Code.not_found, "An authority has no membership of its own.")
+        return found
+
+    def session_cookie(self, request: Request) -> str | None:
+        """Give the session cookie of a request to this node."""
+        return session_cookie(request)
+
+    def rss_mb(self) -> float:
+        """Give the memory that the process holds, in MB."""
+        return round(float(_PROCESS.memory_info().rss) / 1e6, 1)
+
+    def describe(self) -> dict[str, Any]:
+        """Give the node for the management API."""
+        participants = [p.describe() for p in self.participants.values()]
+        authority = any(p["role"] == "authority" for p in participants)
+        return {
+            "name": self.settings.node.name,
+            "version": __version__,
+            "role": "authority" if authority else "city",
+            "url": self.base_url,
+            "started_at": iso(self.started_at),
+            "participants": participants,
+            "rss_mb": self.rss_mb(),
+            "backend": self.database.backend,
+            "pid": os.getpid(),
+        }

@@ -1,0 +1,98 @@
+"""A real space for tests: three node processes on loopback, in a folder of its own."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+from hansa.client import Client
+from hansa.node.home import Home, NodeFolder
+from hansa.node.processes import find
+
+T = TypeVar("T")
+AUTHORITY = "authority"
+PROVIDER = "delft-west"
+CONSUMER = "delft-east"
+
+
+class Space:
+    """Run `hansa` commands in one HANSA_HOME and talk to its nodes."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.environment = {
+            **os.environ,
+            "HANSA_HOME": str(folder),
+            "PYTHONWARNINGS": "default",
+        }
+
+    def hansa(
+        self, *arguments: str, check: bool = True, timeout_s: float = 120, **environment: str
+    ) -> subprocess.CompletedProcess[str]:
+        """Run a command; its standard output and error are text."""
+        done = subprocess.run(
+            [sys.executable, "-m", "hansa", *arguments],
+            env={**self.environment, **environment},
+            capture_output=True,
+            text=True,
+            timeout=timeout_s,
+            check=False,
+        )
+        if check and done.returncode != 0:
+            raise AssertionError(
+                f"hansa {' '.join(arguments)} ended with {done.returncode}\n"
+                f"{done.stdout}\n{done.stderr}\n{self.logs()}"
+            )
+        return done
+
+    def up(self, *arguments: str, **environment: str) -> list[dict[str, Any]]:
+        """Run `hansa up --json` and give its steps."""
+        done = self.hansa("up", "--json", *arguments, **environment)
+        return [json.loads(line) for line in done.stdout.splitlines()]
+
+    def down(self) -> None:
+        """Stop all nodes."""
+        self.hansa("down", check=False)
+
+    def node(self, name: str) -> NodeFolder:
+        """Give a node's folder."""
+        return Home(self.folder).node(name)
+
+    def client(self, name: str) -> Client:
+        """Give a client of a node as its operator."""
+        node = self.node(name)
+        return Client(node.url, node.operator_token)
+
+    def kill(self, name: str) -> None:
+        """End a node's process as `kill -9` does, and wait until it is gone."""
+        state = find(self.node(name))
+        if state.pid is None:
+            return
+        os.kill(state.pid, signal.SIGKILL)
+        wait_for(lambda: find(self.node(name)).pid is None, "the process to be gone")
+
+    def logs(self) -> str:
+        """Give the end of each log."""
+        found = []
+        for file in sorted(self.folder.glob("*/node.log")):
+            tail = file.read_text(errors="replace").splitlines()[-8:]
+            found.append(f"--- {file.parent.name}\n" + "\n".join(tail))
+        return "\n".join(found)
+
+
+def wait_for(look: Callable[[], T], what: str, timeout_s: float = 15.0) -> T:
+    """Wait until `look` gives something true, and give it."""
+    deadline = time.monotonic() + timeout_s
+    while True:
+        found = look()
+        if found:
+            return found
+        assert time.monotonic() < deadline, f"waited {timeout_s} s for {what}"
+        time.sleep(0.02)

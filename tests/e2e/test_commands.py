@@ -1,0 +1,92 @@
+"""The commands, as a new user types them."""
+
+from __future__ import annotations
+
+import json
+import socket
+
+import pytest
+from tests.e2e.space import CONSUMER, PROVIDER, Space
+
+from hansa.node.processes import find
+
+
+def test_up_tells_its_story_and_returns_while_the_space_runs_on(space: Space) -> None:
+    status = json.loads(space.hansa("status", "--json").stdout)
+    assert {node["name"] for node in status["nodes"]} == {"authority", PROVIDER, CONSUMER}
+    for node in status["nodes"]:
+        assert set(node) == {"name", "role", "url", "ready", "pid", "rss_mb"}
+        assert node["ready"] is True
+        assert node["pid"] > 0
+        assert node["rss_mb"] > 1
+
+
+def test_a_second_up_finds_the_running_space_and_changes_nothing(space: Space) -> None:
+    before = space.client(CONSUMER).get(f"/participants/{CONSUMER}/agreements")["items"]
+    pids = [find(space.node(name)).pid for name in ("authority", PROVIDER, CONSUMER)]
+    steps = space.up()
+    assert steps[0]["step"] == "find"
+    assert all(set(step) == {"step", "ok", "ms", "url"} for step in steps)
+    assert pids == [find(space.node(name)).pid for name in ("authority", PROVIDER, CONSUMER)]
+    after = space.client(CONSUMER).get(f"/participants/{CONSUMER}/agreements")["items"]
+    assert [item["id"] for item in after] == [item["id"] for item in before]
+
+
+def test_open_gives_a_link_that_signs_in_once(space: Space) -> None:
+    link = json.loads(space.hansa("open", CONSUMER, "--json").stdout)["url"]
+    node = space.client(CONSUMER)
+    path = link.split(":", 2)[2].partition("/")[2]
+    status, headers, _ = node.raw("GET", f"/{path}")
+    assert status in (200, 303)
+    assert "httponly" in headers["set-cookie"].lower()
+    again, headers, _ = node.raw("GET", f"/{path}")
+    assert again in (400, 401, 403)
+    assert "hansa_session" not in headers.get("set-cookie", "")
+
+
+def test_doctor_finds_a_healthy_space_healthy(space: Space) -> None:
+    done = space.hansa("doctor", "--json", check=False)
+    findings = json.loads(done.stdout)["findings"]
+    amiss = [f for f in findings if not f["ok"] and f["what"] != "built pages"]
+    assert amiss == []
+
+
+def test_commands_name_the_next_step_when_there_is_no_space(fresh_space: Space) -> None:
+    for arguments in (["open"], ["logs", "delft-east"], ["join", "http://localhost:1/authority"]):
+        done = fresh_space.hansa(*arguments, check=False)
+        assert done.returncode == 1
+        assert "hansa up" in done.stderr
+
+
+def test_state_survives_a_stop_and_ports_are_kept(fresh_space: Space) -> None:
+    fresh_space.up()
+    ports = [node.port for node in map(fresh_space.node, ("authority", PROVIDER, CONSUMER))]
+    base = f"/participants/{CONSUMER}"
+    agreement = fresh_space.client(CONSUMER).get(f"{base}/agreements")["items"][0]["id"]
+    fresh_space.down()
+    with socket.socket() as taken:
+        taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        taken.bind(("127.0.0.1", ports[1]))
+        taken.listen()
+        done = fresh_space.hansa("up", check=False)
+        assert done.returncode == 1
+        assert f"Port {ports[1]}" in done.stderr
+    steps = fresh_space.up()
+    assert any(step["step"] == "start" for step in steps)
+    assert ports == [node.port for node in map(fresh_space.node, ("authority", PROVIDER, CONSUMER))]
+    kept = fresh_space.client(CONSUMER).get(f"{base}/agreements")["items"]
+    assert [item["id"] for item in kept] == [agreement]
+
+
+def test_a_space_of_a_newer_version_is_refused(fresh_space: Space) -> None:
+    fresh_space.folder.mkdir(parents=True)
+    (fresh_space.folder / "space.json").write_text('{"version": 99, "nodes": []}')
+    done = fresh_space.hansa("status", check=False)
+    assert done.returncode == 1
+    assert "newer Hansa" in done.stderr
+    assert "--fresh" in done.stderr
+
+
+@pytest.mark.parametrize("name", ["up", "publish", "member", "transfer"])
+def test_every_command_explains_itself(fresh_space: Space, name: str) -> None:
+    assert "Usage:" in fresh_space.hansa(name, "--help").stdout

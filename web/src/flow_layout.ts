@@ -1,0 +1,148 @@
+/** Where the towns stand and how the flows bend. Pure arithmetic. */
+
+export interface Party {
+  did: string;
+  title: string;
+}
+
+export interface Flow {
+  transfer_id: string;
+  from: Party;
+  to: Party;
+  title: string;
+  state: string;
+  items_per_min: number | null;
+  last_at: string | null;
+}
+
+export interface Spot extends Party {
+  x: number;
+  y: number;
+  kind: "me" | "authority" | "other";
+  role: string;
+  note: string;
+}
+
+export interface Curve {
+  flow: Flow;
+  path: string;
+  tone: string;
+  labelX: number;
+  labelY: number;
+  tip: { x: number; y: number; angle: number };
+}
+
+const OTHERS_MAX = 8;
+
+/** Cut a text to a length, with an ellipsis. */
+export function shorten(text: string, length: number): string {
+  return text.length > length ? `${text.slice(0, length - 1).trimEnd()}\u2026` : text;
+}
+
+/** Place the own town, the authority and the partners on a sheet of a given width. */
+export function arrange(
+  me: Party & { role: string },
+  authority: (Partial<Party> & { did: string }) | null,
+  flows: readonly Flow[],
+  wide: number,
+): Spot[] {
+  const others = new Map<string, Party>();
+  for (const flow of flows) {
+    for (const party of [flow.from, flow.to])
+      if (party.did !== me.did) others.set(party.did, party);
+  }
+  const people = [...others.values()].slice(0, OTHERS_MAX);
+  const tower = authority && authority.did !== me.did ? authority : null;
+  const row = tower ? 200 : 150;
+  const spots: Spot[] = [];
+  const step = wide < 600 ? 128 : 0;
+  const alone = people.length === 0;
+  const own = { x: alone ? wide / 2 : step ? wide * 0.28 : wide * 0.2, y: row };
+  const note = me.role === "authority" ? "authority" : "us";
+  spots.push({ ...me, ...own, kind: "me", note });
+  people.forEach((party, i) => {
+    const count = people.length;
+    const spread = step ? step : Math.max(112, Math.min(150, 560 / count));
+    const y = row + (step ? (i + 1) * step : (i - (count - 1) / 2) * spread);
+    spots.push({
+      ...party,
+      x: step ? wide * 0.72 : wide * 0.8,
+      y,
+      kind: "other",
+      role: "",
+      note: "",
+    });
+  });
+  const lowest = Math.min(...spots.map((s) => s.y));
+  const lift = lowest < 96 ? 96 - lowest : 0;
+  for (const spot of spots) spot.y += lift;
+  if (tower) {
+    const title = tower.title ?? "Authority";
+    const y = step ? 64 : Math.min(72, ...spots.map((s) => s.y - 28));
+    spots.push({
+      did: tower.did,
+      title,
+      x: wide / 2,
+      y,
+      kind: "authority",
+      role: "authority",
+      note: "authority",
+    });
+  }
+  return spots;
+}
+
+function toneOf(state: string): string {
+  const plain = state.toLowerCase();
+  if (plain.endsWith("started")) return "good";
+  if (plain.endsWith("terminated")) return "stop";
+  if (plain.endsWith("completed")) return "over";
+  return "wait";
+}
+
+/** Bend each flow so that two between the same towns do not lie on each other. */
+export function curves(spots: readonly Spot[], flows: readonly Flow[]): Curve[] {
+  const at = new Map(spots.map((s) => [s.did, s]));
+  const used = new Map<string, number>();
+  const found: Curve[] = [];
+  for (const flow of flows) {
+    const a = at.get(flow.from.did);
+    const b = at.get(flow.to.did);
+    if (!a || !b || a === b) continue;
+    const pair = [a.did, b.did].sort().join(" ");
+    const turn = used.get(pair) ?? 0;
+    used.set(pair, turn + 1);
+    if (turn > 3) continue;
+    found.push(bend(flow, a, b, turn));
+  }
+  return found;
+}
+
+function bend(flow: Flow, a: Spot, b: Spot, turn: number): Curve {
+  // The first flow bends up, the second down, further ones outside of these.
+  const left = a.x <= b.x ? a : b;
+  const right = left === a ? b : a;
+  const dx = right.x - left.x;
+  const dy = right.y - left.y;
+  const length = Math.hypot(dx, dy) || 1;
+  const side = (turn % 2 === 0 ? -1 : 1) * (26 + 34 * Math.floor(turn / 2));
+  const nx = (-dy / length) * side;
+  const ny = (dx / length) * side;
+  const inset = 44 / length;
+  const start = { x: left.x + dx * inset + nx * 0.25, y: left.y - 14 + dy * inset + ny * 0.25 };
+  const end = { x: right.x - dx * inset + nx * 0.25, y: right.y - 14 - dy * inset + ny * 0.25 };
+  const middle = { x: (start.x + end.x) / 2 + nx * 1.4, y: (start.y + end.y) / 2 + ny * 1.4 };
+  const [from, to] = left === a ? [start, end] : [end, start];
+  const r = (n: number): number => Math.round(n * 10) / 10;
+  const path = `M${r(from.x)} ${r(from.y)}Q${r(middle.x)} ${r(middle.y)} ${r(to.x)} ${r(to.y)}`;
+  const angle = (Math.atan2(to.y - middle.y, to.x - middle.x) * 180) / Math.PI;
+  const top = (start.y + 2 * middle.y + end.y) / 4;
+  return {
+    flow,
+    path,
+    tone: toneOf(flow.state),
+    labelX: r((start.x + 2 * middle.x + end.x) / 4),
+    labelY: r(side < 0 ? top - 26 : top + 21),
+    tip: { x: r(to.x), y: r(to.y), angle: r(angle) },
+  };
+}

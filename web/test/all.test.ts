@@ -1,0 +1,3 @@
+import "./flow_layout.test";
+import "./map_model.test";
+import "./scale.test";

@@ -1,0 +1,42 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { arrange, curves, type Flow, shorten } from "../src/flow_layout";
+
+const me = { did: "did:a", title: "A", role: "city" };
+function flow(from: string, to: string, state = "STARTED"): Flow {
+  return {
+    transfer_id: `${from}${to}`,
+    from: { did: from, title: from },
+    to: { did: to, title: to },
+    title: "t",
+    state,
+    items_per_min: 1,
+    last_at: null,
+  };
+}
+
+test("everybody who takes part in a flow has a place on the sheet", () => {
+  const flows = [flow("did:a", "did:b"), flow("did:c", "did:a")];
+  for (const wide of [320, 800, 1400]) {
+    const spots = arrange(me, { did: "did:z" }, flows, wide);
+    assert.equal(spots.length, 4);
+    for (const spot of spots)
+      assert.ok(spot.x > 40 && spot.x < wide - 40 && spot.y > 30, JSON.stringify(spot));
+  }
+});
+
+test("there and back are two different curves", () => {
+  const flows = [flow("did:a", "did:b"), flow("did:b", "did:a", "dspace:TERMINATED")];
+  const found = curves(arrange(me, null, flows, 800), flows);
+  assert.equal(found.length, 2);
+  assert.notEqual(found[0]?.path, found[1]?.path);
+  assert.deepEqual(
+    found.map((c) => c.tone),
+    ["good", "stop"],
+  );
+});
+
+test("a long name is cut with an ellipsis", () => {
+  assert.equal(shorten("abcdef", 4), "abc\u2026");
+  assert.equal(shorten("abc", 4), "abc");
+});

@@ -1,0 +1,75 @@
+"""What the data plane needs from outside; the node wires it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import AbstractAsyncContextManager
+from typing import Any, Protocol
+
+from hansa.dataplane.model import GoverningAgreement
+from hansa.identity import Membership
+from hansa.kernel.outbound import OutboundResponse
+
+
+class AgreementSource(Protocol):
+    """Knows the agreements that grants are made under."""
+
+    async def agreement(self, agreement_id: str) -> GoverningAgreement | None:
+        """Give an agreement as it stands now, or None."""
+        ...
+
+
+class Standing(Protocol):
+    """Knows who is a member in good standing, now."""
+
+    def check(self, consumer: str, membership: Membership | None) -> None:
+        """Return, or raise HansaError membership_suspended, status_unavailable or another 401.
+
+        Called for every request and while an answer runs: it must not do I/O.
+        """
+        ...
+
+
+class Sealer(Protocol):
+    """Encrypts secrets at rest; `context` must be the same at both calls."""
+
+    def seal(self, plain: bytes, context: bytes) -> bytes:
+        """Encrypt and authenticate."""
+        ...
+
+    def open(self, sealed: bytes, context: bytes) -> bytes:
+        """Decrypt; HansaError when it was changed or belongs to another context."""
+        ...
+
+
+class Client(Protocol):
+    """The guarded client."""
+
+    async def request(
+        self,
+        method: str,
+        url: str,
+        *,
+        headers: Mapping[str, str] | None = None,
+        body: bytes | None = None,
+        json: Any = None,
+        timeout_s: float | None = None,
+        body_bytes_max: int | None = None,
+    ) -> OutboundResponse:
+        """Send a request and read the answer whole."""
+        ...
+
+    def stream(
+        self,
+        method: str,
+        url: str,
+        *,
+        headers: Mapping[str, str] | None = None,
+        body: bytes | None = None,
+        timeout_s: float | None = None,
+    ) -> AbstractAsyncContextManager[Any]:
+        """Open a request and give the answer before its body is read.
+
+        It has `status`, `headers` and `content.iter_any()`.
+        """
+        ...

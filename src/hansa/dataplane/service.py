@@ -1,0 +1,306 @@
+"""The provider's side: grants of transfers, and the way of every governed request."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from functools import partial
+from typing import TypeVar
+
+import msgspec
+import structlog
+
+from hansa.dataplane.enforcement import (
+    Enforcement,
+    Governed,
+    LiveGrant,
+    agreement_ended,
+    transfer_ended,
+)
+from hansa.dataplane.live import LiveGrants
+from hansa.dataplane.model import GRANT, MEMBER, TOKENS_MAX, DataAddress, Grant, GrantState, Member
+from hansa.dataplane.ports import AgreementSource, Standing
+from hansa.dataplane.tokens import digest, token_of
+from hansa.dataplane.usage import UsageLedger
+from hansa.identity import Caller
+from hansa.kernel import Clock, Code, HansaError, Ids
+from hansa.kernel.store import Kind, ReadTx, Store, Tx
+
+_log = structlog.get_logger("hansa.dataplane")
+_LOAD_PAGE = 1_000
+T = TypeVar("T", bound=msgspec.Struct)
+
+
+class Grants:
+    """The grants of one participant as provider. Call `load` before the first request."""
+
+    def __init__(
+        self,
+        store: Store,
+        *,
+        endpoint: str,
+        agreements: AgreementSource,
+        standing: Standing,
+        usage: UsageLedger,
+        clock: Clock,
+        ids: Ids,
+    ) -> None:
+        """`endpoint` is the address that consumers fetch from: `.../data/ngsi-ld/v1`."""
+        self._store = store
+        self._endpoint = endpoint
+        self._agreements = agreements
+        self._standing = standing
+        self._usage = usage
+        self._clock = clock
+        self._ids = ids
+        self._live = LiveGrants()
+        self._governed: dict[str, Governed] = {}
+        self._events = 0
+
+    async def load(self) -> int:
+        """Take up the grants that are not ended, as after a restart; give their number."""
+        for member in await self._everything(MEMBER, {}):
+            self._live.take_member(member)
+        for state in (GrantState.started, GrantState.suspended):
+            for grant in await self._everything(GRANT, {"state": state.value}):
+                self._live.take_up(grant)
+        return len(self._live)
+
+    async def _everything(self, kind: Kind[T], where: Mapping[str, str]) -> list[T]:
+        found: list[T] = []
+        while True:
+            after = kind.key(found[-1]) if found else None
+            page = await self._store.read(partial(_page, kind=kind, where=where, after=after))
+            found += page
+            if len(page) < _LOAD_PAGE:
+                return found
+
+    async def start(self, transfer_id: str, agreement_id: str, consumer: Caller) -> DataAddress:
+        """Grant a transfer its access, and give the address with a fresh token.
+
+        May be repeated (a lost answer): earlier tokens of the same run still count. HansaError
+        not_found when the agreement is not the consumer's, agreement_ended, transfer_ended, or
+        policy_unsupported when its terms cannot be enforced.
+        """
+        governed = await self._govern(agreement_id)
+        agreement = governed.agreement
+        if agreement.assignee != consumer.did:
+            raise HansaError(Code.not_found, "There is no such agreement for this consumer.")
+        if not agreement.active:
+            raise agreement_ended(agreement.ended_reason)
+        await self.seen(consumer)
+        token = self._ids.token(32)
+        now = self._clock.now()
+
+        def job(tx: Tx) -> Grant:
+            known = tx.get(GRANT, transfer_id)
+            if known is None:
+                grant = Grant(
+                    transfer_id=transfer_id,
+                    agreement_id=agreement_id,
+                    dataset_id=agreement.target,
+                    consumer=consumer.did,
+                    state=GrantState.started,
+                    tokens=(digest(token),),
+                    created=now,
+                    modified=now,
+                )
+            else:
+                if (known.agreement_id, known.consumer) != (agreement_id, consumer.did):
+                    raise HansaError(Code.conflict, "The transfer has another agreement.")
+                grant = _next(known, _restarted(known, token), now)
+            tx.put(GRANT, grant)
+            return grant
+
+        self._live.take_up(await self._store.write(job))
+        _log.info("grant_started", transfer=transfer_id, consumer=consumer.did)
+        return DataAddress(endpoint=self._endpoint, authorization=token)
+
+    async def resume(self, transfer_id: str) -> DataAddress:
+        """Let a suspended transfer fetch again, with a fresh token; the earlier ones stay void.
+
+        HansaError not_found, transfer_ended, agreement_ended.
+        """
+        known = await self.get(transfer_id)
+        if known is None:
+            raise HansaError(Code.not_found, "There is no grant for this transfer.")
+        agreement = (await self._govern(known.agreement_id)).agreement
+        if not agreement.active:
+            raise agreement_ended(agreement.ended_reason)
+        token = self._ids.token(32)
+        grant = await self._change(transfer_id, lambda known: _restarted(known, token))
+        _log.info("grant_resumed", transfer=transfer_id, consumer=grant.consumer)
+        return DataAddress(endpoint=self._endpoint, authorization=token)
+
+    async def suspend(self, transfer_id: str, reason: str | None = None) -> None:
+        """Let the transfer fetch nothing until it is resumed. Idempotent; an ended one stays so."""
+        await self._stop(transfer_id, GrantState.suspended, reason)
+
+    async def terminate(self, transfer_id: str, reason: str | None = None) -> None:
+        """End the access of a transfer for good. Idempotent; nothing happens when there is none."""
+        await self._stop(transfer_id, GrantState.ended, reason)
+
+    async def _stop(self, transfer_id: str, state: GrantState, reason: str | None) -> None:
+        def stopped(known: Grant) -> Grant:
+            if known.state in (state, GrantState.ended):
+                return known
+            return msgspec.structs.replace(known, state=state, reason=reason)
+
+        try:
+            grant = await self._change(transfer_id, stopped)
+        except HansaError as error:
+            if error.code is not Code.not_found:
+                raise
+            return
+        _log.info("grant_stopped", transfer=transfer_id, state=grant.state.value)
+
+    async def get(self, transfer_id: str) -> Grant | None:
+        """Give a grant, ended or not, or None."""
+        return await self._store.read(lambda tx: tx.get(GRANT, transfer_id))
+
+    async def of_agreement(self, agreement_id: str) -> list[Grant]:
+        """List the grants under an agreement (at most 1,000)."""
+        return await self._store.read(
+            lambda tx: tx.find(GRANT, {"agreement": agreement_id}, limit=1_000)
+        )
+
+    async def agreement_changed(self, agreement_id: str) -> None:
+        """Note that an agreement ended or changed: from now on it is decided by its new state.
+
+        Running answers see it at their next check.
+        """
+        self._events += 1
+        self._governed.pop(agreement_id, None)
+        affected = self._live.of_agreement(agreement_id)
+        governed: Governed | None = None
+        try:
+            if affected:
+                governed = await self._govern(agreement_id)
+        except HansaError as error:
+            if error.code is not Code.not_found:
+                raise
+        finally:
+            for live in affected:
+                live.governed = governed
+
+    async def seen(self, caller: Caller) -> None:
+        """Take over what a consumer showed in a message that was authenticated.
+
+        Costs a comparison; only what is new is written, so that it still counts after a restart.
+        """
+        if caller.membership is None:
+            return
+        member = Member(
+            did=caller.did, membership=caller.membership, roles=tuple(sorted(caller.roles))
+        )
+        if self._live.member(caller.did) == member:
+            return
+
+        def job(tx: Tx) -> None:
+            tx.put(MEMBER, member)
+
+        await self._store.write(job)
+        self._live.take_member(member)
+
+    async def authorise(self, headers: Mapping[str, str]) -> Enforcement:
+        """Let a request through with its scope, or raise why not.
+
+        HansaError token_missing, token_malformed, token_unknown (401); membership_suspended,
+        membership_expired, status_unavailable (401); agreement_ended, transfer_ended,
+        policy_denied (403). Warm, it costs two dictionary look-ups and one digest.
+        """
+        hashed = digest(token_of(headers))
+        live = self._live.by_token(hashed)
+        if live is None:
+            live = await self._not_in_use(hashed)
+        if live.governed is None:
+            await self._ensure_governed(live)
+        scope = live.scope_or_refusal(self._clock.now(), self._standing)
+        return Enforcement(live, scope, self._clock, self._standing, self._usage)
+
+    async def _not_in_use(self, hashed: str) -> LiveGrant:
+        """Say why a token that no running grant has is refused; give the grant if it has one."""
+        found = await self._store.read(lambda tx: tx.find(GRANT, {"token": hashed}, limit=1))
+        if not found:
+            raise HansaError(
+                Code.token_unknown,
+                "The access token is not known.",
+                "Ask for the access of the transfer again, or start a new one.",
+            )
+        grant = found[0]
+        live = self._live.take_up(grant)
+        if live is not None:
+            return live
+        self._live.check_member(grant.consumer, self._clock.now(), self._standing)
+        agreement = await self._agreements.agreement(grant.agreement_id)
+        if agreement is None or not agreement.active:
+            raise agreement_ended(None if agreement is None else agreement.ended_reason)
+        raise transfer_ended(grant)
+
+    async def _ensure_governed(self, live: LiveGrant) -> None:
+        agreement_id = live.grant.agreement_id
+        try:
+            live.governed = await self._govern(agreement_id)
+        except HansaError as error:
+            if error.code is not Code.not_found:
+                raise
+
+    async def _govern(self, agreement_id: str) -> Governed:
+        """Give an agreement, compiled, as it stands; kept while a grant that is not ended needs it.
+
+        An event during the read makes it read again, so that no state from before is kept.
+        """
+        governed = self._governed.get(agreement_id)
+        while governed is None:
+            events = self._events
+            agreement = await self._agreements.agreement(agreement_id)
+            if events != self._events:
+                continue
+            if agreement is None:
+                raise HansaError(Code.not_found, "There is no such agreement.")
+            governed = Governed(agreement)
+            if self._live.of_agreement(agreement_id):
+                self._governed[agreement_id] = governed
+        return governed
+
+    async def _change(self, transfer_id: str, change: Callable[[Grant], Grant]) -> Grant:
+        now = self._clock.now()
+
+        def job(tx: Tx) -> Grant:
+            known = tx.get(GRANT, transfer_id)
+            if known is None:
+                raise HansaError(Code.not_found, "There is no grant for this transfer.")
+            changed = _next(known, change(known), now)
+            if changed is not known:
+                tx.put(GRANT, changed)
+            return changed
+
+        grant = await self._store.write(job)
+        self._live.take_up(grant)
+        if not self._live.of_agreement(grant.agreement_id):
+            self._governed.pop(grant.agreement_id, None)
+        return grant
+
+
+def _page(tx: ReadTx, *, kind: Kind[T], where: Mapping[str, str], after: str | None) -> list[T]:
+    return tx.find(kind, where, after=after, limit=_LOAD_PAGE)
+
+
+def _next(known: Grant, changed: Grant, now: datetime) -> Grant:
+    """Give the next revision of a grant, or the known one when nothing changed."""
+    if changed == known:
+        return known
+    return msgspec.structs.replace(changed, modified=now, revision=known.revision + 1)
+
+
+def _restarted(known: Grant, token: str) -> Grant:
+    """Give the grant with one more token; those from before a suspension are void."""
+    if known.state is GrantState.ended:
+        raise transfer_ended(known)
+    running = known.tokens if known.state is GrantState.started else ()
+    return msgspec.structs.replace(
+        known,
+        state=GrantState.started,
+        tokens=(*running, digest(token))[-TOKENS_MAX:],
+        reason=None,
+    )

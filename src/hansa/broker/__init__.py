@@ -1,6 +1,7 @@
 """The NGSI-LD context broker: entities, their history, and queries within a scope."""
 
 from hansa.broker.errors import problem_details
+from hansa.broker.http import Access, app
 from hansa.broker.model import (
     AllOf,
     AnyOf,
@@ -14,6 +15,7 @@ from hansa.broker.model import (
     Term,
     TypeSelection,
 )
+from hansa.broker.ports import Dialect
 from hansa.broker.schema import MIGRATIONS
 from hansa.broker.service import Broker, Written
 from hansa.broker.store_sqlite import SqliteDialect, sqlite_functions
@@ -23,9 +25,11 @@ __all__ = [
     "MIGRATIONS",
     "NORMALIZED",
     "SIMPLIFIED",
+    "Access",
     "AllOf",
     "AnyOf",
     "Broker",
+    "Dialect",
     "GeoQuery",
     "Order",
     "Page",
@@ -38,6 +42,7 @@ __all__ = [
     "TypeSelection",
     "View",
     "Written",
+    "app",
     "problem_details",
     "sqlite_functions",
 ]

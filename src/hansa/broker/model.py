@@ -173,6 +173,7 @@ class TemporalQuery(msgspec.Struct, frozen=True, kw_only=True):
     property: str = "observedAt"
     last: int | None = None
     attributes: tuple[str, ...] | None = None
+    without: frozenset[str] = frozenset()
 
 
 class Slice(msgspec.Struct, frozen=True, kw_only=True):
@@ -193,6 +194,25 @@ class Page(msgspec.Struct, frozen=True):
     items: list[bytes]
     count: int | None = None
     next: str | None = None
+    cut: tuple[int, int] | None = None
+    """Of a temporal answer: the span of instants that it was cut to."""
+
+
+class EntityTypeFacts(msgspec.Struct, frozen=True):
+    """A type that exists for a reader: how many entities, and its attributes with their kinds."""
+
+    iri: str
+    entities: int
+    attributes: dict[str, tuple[AttributeType, ...]]
+
+
+class AttributeFacts(msgspec.Struct, frozen=True):
+    """An attribute that exists for a reader: its kinds, the types that have it, how often."""
+
+    iri: str
+    kinds: tuple[AttributeType, ...]
+    types: tuple[str, ...]
+    instances: int
 
 
 class Summary(msgspec.Struct, frozen=True, kw_only=True):

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from hansa.broker.model import Geometry, GeoQuery
-from hansa.broker.store.sql import Sql
 from hansa.kernel.jsonld import TermMap
 from hansa.kernel.store import Tx
 from hansa.policy import Area
+
+if TYPE_CHECKING:
+    from hansa.broker.store.sql import Sql
 
 
 class Contexts(Protocol):

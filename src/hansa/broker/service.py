@@ -13,7 +13,17 @@ from itertools import repeat
 from typing import Any, TypeVar
 
 from hansa.broker.errors import not_found
-from hansa.broker.model import EntityDraft, Page, Query, Slice, Summary, TypeSelection
+from hansa.broker.model import (
+    AttributeFacts,
+    EntityDraft,
+    EntityTypeFacts,
+    Page,
+    Query,
+    Slice,
+    Summary,
+    TemporalQuery,
+    TypeSelection,
+)
 from hansa.broker.ports import Contexts, Dialect
 from hansa.broker.query import micros
 from hansa.broker.store import (
@@ -21,19 +31,31 @@ from hansa.broker.store import (
     Cursor,
     Mode,
     Outcome,
+    Past,
     Reading,
     Selection,
     Selector,
     Vocabulary,
     World,
     Writing,
+    attributes_in,
+    attributes_present,
     begin,
     compile_query,
+    kinds_present,
     load,
+    types_in,
     world_of,
 )
 from hansa.broker.store_sqlite import SqliteDialect
-from hansa.broker.wire_ngsi_ld_1_9 import NORMALIZED, Names, View, entity_id, read_entity
+from hansa.broker.wire_ngsi_ld_1_9 import (
+    NORMALIZED,
+    Names,
+    View,
+    entity_id,
+    read_entity,
+    read_evolution,
+)
 from hansa.kernel import Clock, Code, HansaError, Ids
 from hansa.kernel.jsonld import CORE, TermMap
 from hansa.kernel.store import ReadTx, Store, Tx
@@ -41,6 +63,7 @@ from hansa.policy import Cut, Scope
 
 MAKING = (Mode.create, Mode.replace_all, Mode.append)
 COMPILED_MAX = 512
+INSTANCES_MAX = 10_000
 R = TypeVar("R")
 OnChange = Callable[[frozenset[str]], None]
 
@@ -66,10 +89,13 @@ class Broker:
         ids: Ids,
         contexts: Contexts,
         dialect: Dialect | None = None,
+        instances_max: int = INSTANCES_MAX,
     ) -> None:
+        """`instances_max` bounds what one entity brings into a temporal answer (6.3.10)."""
         self.contexts = contexts
         self._store = store
         self._clock = clock
+        self._instances_max = instances_max
         self._ids = ids
         self._dialect = dialect or SqliteDialect()
         self._selector = Selector(self._dialect)
@@ -193,6 +219,112 @@ class Broker:
             raise not_found(f"The entity {identifier}")
         return found
 
+    async def temporal(
+        self,
+        scope: Scope,
+        query: Query,
+        asked: TemporalQuery,
+        part: Slice | None = None,
+        view: View = NORMALIZED,
+        *,
+        values: bool = False,
+    ) -> Page:
+        """List the evolution of entities (5.7.4); deleted ones too, as far as they have history."""
+        sliced = part or Slice()
+
+        def job(reading: Reading) -> Page:
+            past = self._past(reading, scope, query.types, asked)
+            selection = past.selection(query)
+            cursor = self._sealed(reading.vocabulary)
+            after = cursor.open(sliced.after) if sliced.after else 0
+            items: list[bytes] = []
+            last = cut = None
+            if sliced.limit:
+                items, last, cut = past.page(selection, sliced, after, view, values=values)
+            count = reading.count(selection) if sliced.count else None
+            span = (cut.start, cut.end) if cut else None
+            return Page(items, count, cursor.seal(last) if last is not None else None, span)
+
+        return await self._read(job, Page([], 0 if sliced.count else None), slow=True)
+
+    async def evolution(
+        self,
+        scope: Scope,
+        identifier: str,
+        asked: TemporalQuery,
+        view: View = NORMALIZED,
+        *,
+        values: bool = False,
+    ) -> Page:
+        """Give the evolution of one entity (5.7.3), a page of one.
+
+        An entity that has a history, but none in the interval, is shown without attributes.
+        HansaError not_found when nothing of it exists in the scope.
+        """
+        query = Query(ids=(identifier,))
+
+        def job(reading: Reading) -> Page:
+            past = self._past(reading, scope, None, asked)
+            items, _, cut = past.page(past.selection(query), _ONE, 0, view, values=values)
+            if not items:
+                ever = self._past(reading, scope, None, TemporalQuery())
+                items = ever.shell(ever.selection(query), view)
+            return Page(items, None, None, (cut.start, cut.end) if cut else None)
+
+        found = await self._read(job, Page([]), slow=True)
+        if not found.items:
+            raise not_found(f"The entity {identifier}")
+        return found
+
+    def _past(
+        self,
+        reading: Reading,
+        scope: Scope,
+        types: TypeSelection | None,
+        asked: TemporalQuery,
+    ) -> Past:
+        world = self._world(reading.vocabulary, scope, types, deleted=True)
+        return Past(reading, world, asked, self._instances_max)
+
+    async def append_history(self, evolutions: Iterable[Any], *, terms: TermMap = CORE) -> Written:
+        """Add to the history without touching what is current (4.5.6).
+
+        Each item is an entity in temporal representation: attributes are lists of instances. An
+        entity that is not known needs a `type` and then has a history only.
+        """
+        names = Names(terms)
+        drafts: list[EntityDraft] = []
+        result = Written()
+        for raw in evolutions:
+            try:
+                drafts.append(read_evolution(raw, names))
+            except HansaError as error:
+                result.failed.append((entity_id(raw), error))
+        if drafts:
+            unknown = await self._write(lambda writing: writing.append_history(drafts))
+            result.failed += [(one, not_found(f"The entity {one}")) for one in unknown]
+            result.changed = [draft.id for draft in drafts if draft.id not in unknown]
+            self._tell(result.changed)
+        return result
+
+    async def types(self, scope: Scope, iri: str | None = None) -> list[EntityTypeFacts]:
+        """Give the types that exist in the scope (5.7.5-5.7.7), or the one that is asked for."""
+        selection = TypeSelection((frozenset((iri,)),)) if iri else None
+
+        def job(reading: Reading) -> list[EntityTypeFacts]:
+            world = self._world(reading.vocabulary, scope, selection)
+            return types_in(reading, world, iri)
+
+        return await self._read(job, [], slow=not scope.unrestricted)
+
+    async def attributes(self, scope: Scope, iri: str | None = None) -> list[AttributeFacts]:
+        """Give the attributes that exist in the scope (5.7.8-5.7.10), or the one asked for."""
+
+        def job(reading: Reading) -> list[AttributeFacts]:
+            return attributes_in(reading, self._world(reading.vocabulary, scope, None), iri)
+
+        return await self._read(job, [], slow=not scope.unrestricted)
+
     async def summary(self, scope: Scope, selection: Cut) -> Summary:
         """Say what of a selection the scope shows and what it cuts away."""
         chosen = Scope(permits=(selection,))
@@ -201,8 +333,8 @@ class Broker:
             totals = []
             for asked in (scope, chosen):
                 world = self._world(reading.vocabulary, asked, None)
-                entities = sum(reading.kinds_present(world).values())
-                names = {name for name, *_ in reading.attributes_present(world)}
+                entities = sum(kinds_present(reading, world).values())
+                names = {name for name, *_ in attributes_present(reading, world)}
                 totals.append((entities, names))
             (visible, shown), (total, present) = totals
             return Summary(
@@ -215,7 +347,7 @@ class Broker:
         nothing = Summary(
             entities_visible=0, entities_total=0, attributes_visible=(), attributes_withheld=()
         )
-        return await self._read(job, nothing)
+        return await self._read(job, nothing, slow=True)
 
     async def _read(self, job: Callable[[Reading], R], empty: R, *, slow: bool = False) -> R:
         """Run a read; `empty` is the answer as long as nothing was ever written."""

@@ -109,10 +109,10 @@ def wanted(
 def wanted_temporal(given: Mapping[str, str], terms: TermMap, media: str, context: str) -> Wanted:
     """Read the parameters of a temporal query or retrieval (4.11, 6.18.3.2, 6.19.3.1)."""
     form, sys_attrs, values = _form(given, temporal=True)
-    view, existing = _view({**given, "options": "", "format": "normalized"}, terms, media, context)
+    plain = {name: given[name] for name in given if name not in ("options", "format")}
+    view, existing = _view(plain, terms, media, context)
     view = msgspec.structs.replace(view, form=form, sys_attrs=sys_attrs)
-    wants = given.get("timerel"), given.get("timeAt"), given.get("endTimeAt")
-    start, end = _interval(*wants)
+    start, end = _interval(given.get("timerel"), given.get("timeAt"), given.get("endTimeAt"))
     timeproperty = given.get("timeproperty", "observedAt")
     if timeproperty not in ("observedAt", "modifiedAt", "createdAt"):
         if timeproperty == "deletedAt":
@@ -121,7 +121,14 @@ def wanted_temporal(given: Mapping[str, str], terms: TermMap, media: str, contex
             "`timeproperty` is not one of observedAt, createdAt, modifiedAt.", field="timeproperty"
         )
     last = _whole(given, "lastN", 1, 1_000_000) if "lastN" in given else None
-    temporal = TemporalQuery(start=start, end=end, property=timeproperty, last=last)
+    temporal = TemporalQuery(
+        start=start,
+        end=end,
+        property=timeproperty,
+        last=last,
+        attributes=None if view.only is None else tuple(sorted(view.only)),
+        without=view.without,
+    )
     query = _query(given, terms, existing)
     return Wanted(query, _slice(given), view, media, context, temporal, values)
 
@@ -182,7 +189,7 @@ def _order(given: Mapping[str, str], terms: TermMap) -> tuple[Order, ...]:
 
 
 def _slice(given: Mapping[str, str]) -> Slice:
-    count = _flag(given, "count")
+    count = flag(given, "count")
     limit = _whole(given, "limit", 0, LIMIT_MAX) if "limit" in given else LIMIT_DEFAULT
     if limit == 0 and not count:
         raise bad_data(
@@ -192,7 +199,8 @@ def _slice(given: Mapping[str, str]) -> Slice:
     return Slice(limit=limit, offset=offset, after=given.get("after"), count=count)
 
 
-def _flag(given: Mapping[str, str], name: str) -> bool:
+def flag(given: Mapping[str, str], name: str) -> bool:
+    """Read a boolean parameter; it is false when it is not there."""
     value = given.get(name, "false")
     if value not in ("true", "false"):
         raise invalid_request(f"`{name}` is neither true nor false.", field=name)

@@ -1,6 +1,8 @@
 """What both store adapters share: names, worlds, predicates, reading and writing."""
 
 from hansa.broker.store.cursor import SECRET_BYTES, Cursor
+from hansa.broker.store.evolution import Past
+from hansa.broker.store.listing import attributes_in, attributes_present, kinds_present, types_in
 from hansa.broker.store.reading import Reading
 from hansa.broker.store.selection import Selection, Selector, compile_query
 from hansa.broker.store.stored import LOCATION
@@ -14,14 +16,19 @@ __all__ = [
     "Cursor",
     "Mode",
     "Outcome",
+    "Past",
     "Reading",
     "Selection",
     "Selector",
     "Vocabulary",
     "World",
     "Writing",
+    "attributes_in",
+    "attributes_present",
     "begin",
     "compile_query",
+    "kinds_present",
     "load",
+    "types_in",
     "world_of",
 ]

@@ -11,7 +11,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from hansa.broker.model import AttributeType, Slice
+from hansa.broker.model import Slice
 from hansa.broker.ports import Dialect
 from hansa.broker.store.selection import Selection, Selector
 from hansa.broker.store.sql import FALSE, TRUE, Sql, all_of, sql
@@ -45,11 +45,11 @@ class Reading:
         """
         whole = view.whole and selection.world.whole
         columns = "e.n, e.body" if whole else "e.n, e.id, e.k, e.created, e.modified"
-        rows = self._rows(selection, columns, after, part.limit + 1, part.offset)
+        rows = self.rows(selection, columns, after, part.limit + 1, part.offset)
         if not rows and part.offset and not after:
             size = self.count(selection)
             if size:
-                rows = self._rows(selection, columns, after, 1, min(part.offset, size - 1))
+                rows = self.rows(selection, columns, after, 1, min(part.offset, size - 1))
         more = len(rows) > part.limit
         rows = rows[: part.limit]
         last = int(rows[-1][0]) if more and rows else None  # type: ignore[call-overload]
@@ -60,7 +60,7 @@ class Reading:
             return bodies, last
         return [render(found, view) for found in self._found(selection.world, rows, view)], last
 
-    def _rows(
+    def rows(
         self, selection: Selection, columns: str, after: int, limit: int, offset: int
     ) -> list[tuple[object, ...]]:
         """Give rows of a page; `after` says all that an offset could."""
@@ -114,7 +114,7 @@ class Reading:
         rows = self.run(
             sql(
                 "SELECT t.n, t.a, t.body, t.created, t.modified"
-                f" FROM broker_attribute t{_also(condition)}"
+                f" FROM broker_attribute t{also(condition)}"
                 f" WHERE t.p = {world.p} AND {{}} AND {{}} ORDER BY t.n, t.a, t.d",
                 self.dialect.one_of("t.n", numbers),
                 condition,
@@ -133,7 +133,7 @@ class Reading:
         rows = self.run(
             sql(
                 "SELECT t.n, min(t.created), max(t.modified)"
-                f" FROM broker_attribute t{_also(condition)}"
+                f" FROM broker_attribute t{also(condition)}"
                 f" WHERE t.p = {world.p} AND {{}} AND {{}} GROUP BY t.n",
                 self.dialect.one_of("t.n", numbers),
                 condition,
@@ -141,60 +141,7 @@ class Reading:
         )
         return {n: (created, modified) for n, created, modified in rows}  # type: ignore[misc]
 
-    # -- names (5.7.5-5.7.10) ---------------------------------------------------------------------
 
-    def kinds_present(self, world: World) -> dict[int, int]:
-        """Give how many entities of each kind exist; kinds without any are left out."""
-        if not world.kinds:
-            return {}
-        listed = self.dialect.one_of("e.k", world.kinds)
-        if world.exists() == TRUE:
-            rows = self.run(
-                sql(
-                    "SELECT e.k, e.entities FROM broker_kind e"
-                    f" WHERE e.p = {world.p} AND {{}} AND e.entities > 0",
-                    listed,
-                )
-            )
-        else:
-            rows = self.run(
-                sql(
-                    f"SELECT e.k, count(*) FROM broker_entity e WHERE e.p = {world.p}"
-                    " AND {} AND {} GROUP BY e.k",
-                    listed,
-                    world.exists(),
-                )
-            )
-        return dict(rows)  # type: ignore[arg-type]
-
-    def attributes_present(self, world: World) -> list[tuple[str, int, AttributeType, int]]:
-        """Give (IRI, kind, attribute type, number of instances) of all that exists."""
-        if not world.kinds:
-            return []
-        listed = self.dialect.one_of("e.k", world.kinds)
-        if world.whole and world.entity == TRUE:
-            rows = self.run(
-                sql(
-                    "SELECT e.a, e.k, e.type, e.instances FROM broker_kind_attribute e"
-                    f" WHERE e.p = {world.p} AND {{}} AND e.instances > 0",
-                    listed,
-                )
-            )
-        else:
-            rows = self.run(
-                sql(
-                    "SELECT t.a, e.k, t.type, count(*) FROM broker_entity e"
-                    " JOIN broker_attribute t ON t.p = e.p AND t.n = e.n"
-                    f" WHERE e.p = {world.p} AND {{}} AND {{}} AND {{}} GROUP BY t.a, e.k, t.type",
-                    listed,
-                    world.entity,
-                    world.instance("t"),
-                )
-            )
-        iris = self.vocabulary.iris
-        return [(iris[a], k, AttributeType(kind), count) for a, k, kind, count in rows]  # type: ignore
-
-
-def _also(condition: Sql) -> str:
+def also(condition: Sql) -> str:
     """Join the entity where a condition on an instance speaks of it."""
     return " JOIN broker_entity e ON e.n = t.n" if "e." in condition.text else ""

@@ -15,13 +15,9 @@ class Sql(NamedTuple):
     text: str
     parameters: tuple[Any, ...] = ()
 
-    def __and__(self, other: Sql) -> Sql:
-        """Give a condition that holds when both do."""
-        return all_of((self, other))
-
-    def __or__(self, other: Sql) -> Sql:
-        """Give a condition that holds when at least one does."""
-        return any_of((self, other))
+    def with_last(self, *parameters: Any) -> Sql:
+        """Give the same text with parameters for the places at its end."""
+        return Sql(self.text, (*self.parameters, *parameters))
 
 
 TRUE = Sql("TRUE")

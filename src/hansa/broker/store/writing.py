@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
-from hansa.broker.model import AttributeInstance, EntityDraft, Geometry
+from hansa.broker.model import AttributeInstance, EntityDraft, Geometry, ValueClass
 from hansa.broker.ports import Dialect
 from hansa.broker.store import rows
 from hansa.broker.store.stored import LOCATION, StoredEntity, StoredInstance, find, load
@@ -125,6 +125,42 @@ class Writing:
         shapes = sum(1 for draft, _ in work for one in draft.attributes if one.geometry is not None)
         self._spare_n = iter(self._dialect.numbers(self._tx, "broker_entity", fresh))
         self._spare_g = iter(self._dialect.numbers(self._tx, "broker_geometry", shapes))
+
+    def append_history(self, drafts: Sequence[EntityDraft]) -> list[str]:
+        """Add instances to the history only (4.5.6); gives the ids that are unknown and typeless.
+
+        An instance with the same attribute, dataset and instant takes the place of the old one.
+        """
+        self._begin()
+        self.vocabulary = extend(
+            self._tx,
+            self._dialect,
+            self.vocabulary,
+            _names(drafts),
+            (Kind(frozenset(draft.types)) for draft in drafts if draft.types),
+        )
+        stored = find(self._tx, self._dialect, self._p, [draft.id for draft in drafts])
+        known = [draft for draft in drafts if draft.id in stored or draft.types]
+        self._spare_n = iter(
+            self._dialect.numbers(
+                self._tx, "broker_entity", sum(draft.id not in stored for draft in known)
+            )
+        )
+        names = self.vocabulary.names
+        for draft in known:
+            entity = stored.get(draft.id)
+            if entity is None:
+                k = -self.vocabulary.numbers[Kind(frozenset(draft.types))]
+                entity = StoredEntity(next(self._spare_n), k, self._now)
+                row = (entity.n, self._p, k, draft.id, self._now, self._now, None, None, None, b"")
+                self._rows["broker_entity"].append(row)
+            for one in draft.attributes:
+                a, d = names[one.name], names[one.dataset] if one.dataset else 0
+                self._instances[(abs(entity.k), a, int(one.type))] += 0
+                row = history_row(self._p, entity.n, a, d, one, self._now)
+                self._rows["broker_history"].append(row)
+        self._flush()
+        return [draft.id for draft in drafts if draft.id not in stored and not draft.types]
 
     # -- what changes -----------------------------------------------------------------------------
 
@@ -288,7 +324,7 @@ class Writing:
         )
         self._many(
             rows.COUNT_INSTANCES,
-            [(self._p, *key, step) for key, step in self._instances.items() if step],
+            [(self._p, *key, step) for key, step in self._instances.items()],
         )
 
 
@@ -303,11 +339,11 @@ def _names(drafts: Iterable[EntityDraft]) -> Iterable[str]:
 def history_row(
     p: int, n: int, a: int, d: int, instance: AttributeInstance, now: int
 ) -> tuple[Any, ...]:
-    """Give the row of one instance in the evolution; a plain value can be compared in SQL."""
+    """Give the row of one instance in the evolution; a single plain value is compared in SQL."""
     c = number = text = None
-    if instance.values and not instance.values[0].path:
-        first = instance.values[0]
-        c, number, text = int(first.kind), first.number, first.text
+    own = [value for value in instance.values if not value.path]
+    if own and (len(own) == 1 or own[1].kind is ValueClass.instant):
+        c, number, text = int(own[0].kind), own[0].number, own[0].text
     observed = instance.observed is not None
     at = instance.observed if instance.observed is not None else now
     return (p, n, a, int(observed), at, d, now, c, number, text, instance.body)

@@ -77,7 +77,9 @@ def _entity(found: Found, view: View) -> dict[str, Any]:
         body["createdAt"] = iso_from_micros(found.created)
         body["modifiedAt"] = iso_from_micros(found.modified)
     for name, instances in grouped(found.fragments):
-        values = [_instance(part, view, names) for part in instances]
+        values = [
+            instance(part.body, part.created, part.modified, view, names) for part in instances
+        ]
         short = view.terms.compact(name)
         if len(values) == 1:
             body[short] = values[0]
@@ -126,14 +128,17 @@ def rename(view: View) -> Callable[[str], str]:
     return lambda name: compact(expand_ngsi_ld_name(name))
 
 
-def _instance(part: Fragment, view: View, names: Callable[[str], str]) -> Any:
-    stored: dict[str, Any] = orjson.loads(part.body)
+def instance(
+    stored_body: bytes, created: int, modified: int, view: View, names: Callable[[str], str]
+) -> Any:
+    """Render one attribute instance from its stored bytes."""
+    stored: dict[str, Any] = orjson.loads(stored_body)
     if view.form == "simplified":
         return simplified(stored)
     body = _renamed(stored, names)
     if view.sys_attrs:
-        body["createdAt"] = iso_from_micros(part.created)
-        body["modifiedAt"] = iso_from_micros(part.modified)
+        body["createdAt"] = iso_from_micros(created)
+        body["modifiedAt"] = iso_from_micros(modified)
     return concise(body) if view.form == "concise" else body
 
 

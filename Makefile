@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 NODE_FIT := $(shell node -e 'process.exit(Number(process.versions.node.split(".")[0]) >= 20 ? 0 : 1)' 2>/dev/null && echo yes)
-DIST := src/hansa/web/static/dist/.vite/manifest.json
+DIST := src/hansa/web/static/dist/manifest.json
 WEB := $(shell find web -type f -not -path 'web/node_modules/*' 2>/dev/null)
 say = @printf '%s\n' "==> $(1)"
 

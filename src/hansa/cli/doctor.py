@@ -45,7 +45,7 @@ def _machine(space: Home) -> Iterator[Finding]:
         there = importlib.util.find_spec(name) is not None
         state = "there" if there else f"not there (optional: pip install 'hansa[{extra}]')"
         yield True, f"{name}: {state}", ""
-    dist = Path(__file__).parents[1] / "web" / "static" / "dist" / ".vite" / "manifest.json"
+    dist = Path(__file__).parents[1] / "web" / "static" / "dist" / "manifest.json"
     yield dist.exists(), "built pages", "make pages"
 
 

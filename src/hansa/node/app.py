@@ -11,7 +11,7 @@ import msgspec
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import BaseRoute, Route
+from starlette.routing import BaseRoute, Mount, Route
 
 from hansa import __version__, broker, catalogue, exchange, identity, trust, web
 from hansa.broker import Access
@@ -50,10 +50,10 @@ def build(settings: Settings, folder: Path, secret: bytes) -> Envelope:
 def routes(node: Node, management: Management) -> list[BaseRoute]:
     """Give every route: health, API, pages, and each room's own under the participant's path."""
     return [
+        Mount("/{participant}/data/ngsi-ld/v1", broker.app(lambda r: _governed(node, r))),
+        Mount("/{participant}/ngsi-ld/v1", broker.app(lambda r: _owner(node, r))),
         *_health(node),
         *Api(management).routes(),
-        *broker.routes("/{participant}/data/ngsi-ld/v1", lambda r: _governed(node, r)),
-        *broker.routes("/{participant}/ngsi-ld/v1", lambda r: _owner(node, r)),
         *identity.routes(lambda name: node.participant(name).identity),
         *trust.authority_routes(node.authority),
         *trust.member_routes(node.membership),

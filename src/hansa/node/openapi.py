@@ -35,6 +35,8 @@ _DATASET = _body(
     licence=_OPTIONAL,
     attribution=_OPTIONAL,
     labels={"type": "array", "items": _TEXT, "maxItems": 20},
+    bbox={"type": "array", "items": {"type": "number"}, "minItems": 4, "maxItems": 4},
+    temporal=_OBJECT,
     keywords={"type": "array", "items": _TEXT, "maxItems": 50},
 )
 _SOURCE = _body(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 import msgspec
@@ -17,7 +17,6 @@ from hansa.catalogue import (
     RemoteCatalogues,
     RemoteDataset,
     Served,
-    Temporal,
     matches,
 )
 from hansa.dataplane import AccessStore, Consumer, Grants, UsageLedger
@@ -309,19 +308,6 @@ class Participant:
         scope = Scope.everything() if cut is None else Scope(permits=(cut,))
         page = await self.broker.query(scope, Query(), Slice(limit=0, count=True))
         return page.count or 0
-
-    async def extent(
-        self, id_prefix: str | None, types: Sequence[str]
-    ) -> tuple[tuple[float, float, float, float] | None, Temporal | None]:
-        """Give the box and the observed time of entities, for the catalogue."""
-        cut = Cut(id_prefix=id_prefix or None)
-        box = await self.broker.extent(Scope(permits=(cut,)))
-        span = await self.broker.observed_span(Scope(permits=(cut,)))
-        temporal = None
-        if span is not None:
-            start = datetime.fromtimestamp(span[0] / 1e6, UTC)
-            temporal = Temporal(start=start, end=None)
-        return box, temporal
 
     async def type_query(self, dataset_id: str) -> str:
         """Give `type=A,B&` for a dataset, or nothing when it is not known."""

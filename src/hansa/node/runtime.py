@@ -12,7 +12,7 @@ import structlog
 from starlette.requests import Request
 
 from hansa import __version__
-from hansa.broker import BROKER_MIGRATIONS, Dialect, SqliteDialect, sqlite_functions
+from hansa.broker import MIGRATIONS, Dialect, SqliteDialect, sqlite_functions
 from hansa.exchange import register as register_exchange
 from hansa.identity import DidDocument, DidResolver, Operators
 from hansa.kernel import Clock, Code, HansaError, Ids, SystemClock, SystemIds, iso
@@ -122,15 +122,13 @@ class Node:
             from hansa.broker import PostgresDialect
             from hansa.kernel.store.postgres import PostgresDatabase
 
-            database: Database = PostgresDatabase.open(
-                given.dsn, BROKER_MIGRATIONS, clock=self.clock
-            )
+            database: Database = PostgresDatabase.open(given.dsn, MIGRATIONS, clock=self.clock)
             return database, PostgresDialect()
         from hansa.kernel.store.sqlite import SqliteDatabase
 
         embedded = SqliteDatabase.open(
             self.folder / given.path,
-            BROKER_MIGRATIONS,
+            MIGRATIONS,
             clock=self.clock,
             functions=sqlite_functions,
         )

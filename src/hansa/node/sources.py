@@ -18,16 +18,21 @@ from hansa.policy import Cut, Scope
 
 _log = structlog.get_logger("hansa.sources")
 _BATCH = 1_000
+_FIRST_HISTORY = timedelta(hours=24)
+_BACK_STEP = timedelta(hours=6)
+_BACK_PAUSE_S = 1.0
+_HISTORY_BATCH = 20
 _MISSED_MAX = timedelta(days=30)
 DELFT_ENERGY = "delft-energy"
 
 
 class SourceState(msgspec.Struct, frozen=True, kw_only=True):
-    """A source that was switched on, and the last quarter-hour that it wrote."""
+    """A source that was switched on, the last quarter-hour it wrote, and how far back it filled."""
 
     kind: str
     half: str
     last: datetime
+    filled_from: datetime | None = None
 
 
 SOURCES = Kind("node_source", SourceState, key=lambda source: source.kind)
@@ -71,7 +76,7 @@ class Sources:
         known = await self._store.read(lambda tx: tx.get(SOURCES, kind))
         if known is None:
             source = await self._fill(kind, city.participant)
-            await self._store.write(lambda tx: tx.put(SOURCES, source))
+            await self._keep(source)
             self._journal.note("source.started", f"Live data of {city.title} began", kind)
             self._run(source)
         datasets = (
@@ -82,8 +87,8 @@ class Sources:
         for dataset in datasets:
             entities += await self._count(dataset.id_prefix)
         shops = await self._count(datasets[1].id_prefix)
-        hours = story.HISTORY_DAYS * 96
-        return {"entities": entities, "instances": shops * hours, "already": known is not None}
+        quarters = int(_FIRST_HISTORY / timedelta(minutes=15))
+        return {"entities": entities, "instances": shops * quarters, "already": known is not None}
 
     async def _count(self, id_prefix: str) -> int:
         cut = Cut(id_prefix=id_prefix)
@@ -94,10 +99,35 @@ class Sources:
         now = self._clock.now()
         entities = [*story.building_entities(half), *story.energy_entities(half, now)]
         for first in range(0, len(entities), _BATCH):
-            await self._broker.load(entities[first : first + _BATCH])
-        begin = now - timedelta(days=story.HISTORY_DAYS)
-        await self._broker.append_history(list(story.energy_history(half, begin, now)))
-        return SourceState(kind=kind, half=half, last=now)
+            await self._write(entities[first : first + _BATCH])
+        await self._append(half, now - _FIRST_HISTORY, now)
+        return SourceState(kind=kind, half=half, last=now, filled_from=now - _FIRST_HISTORY)
+
+    async def _append(self, half: str, start: datetime, end: datetime) -> None:
+        history = list(story.energy_history(half, start, end))
+        for first in range(0, len(history), _HISTORY_BATCH):
+            await self._broker.append_history(history[first : first + _HISTORY_BATCH])
+            await asyncio.sleep(0)
+
+    async def _fill_back(self, source: SourceState) -> SourceState:
+        """Write the older history, a part of a day at a time: a first answer need not wait."""
+        begin = source.last - timedelta(days=story.HISTORY_DAYS)
+        while source.filled_from is not None and source.filled_from > begin:
+            start = max(begin, source.filled_from - _BACK_STEP)
+            await self._append(source.half, start, source.filled_from)
+            source = msgspec.structs.replace(source, filled_from=start)
+            await self._keep(source)
+            await asyncio.sleep(_BACK_PAUSE_S)
+        return source
+
+    async def _keep(self, source: SourceState) -> None:
+        await self._store.write(lambda tx: tx.put(SOURCES, source))
+
+    async def _write(self, entities: list[dict[str, Any]], *, replace: bool = True) -> None:
+        plain = msgspec.json.decode(msgspec.json.encode(entities))
+        written = await self._broker.upsert(plain, replace=replace)
+        if written.failed:
+            raise written.failed[0][1]
 
     def _run(self, source: SourceState) -> None:
         self._tasks[source.kind] = asyncio.create_task(self._replay(source), name=source.kind)
@@ -108,6 +138,7 @@ class Sources:
             now = self._clock.now()
             try:
                 source = await self._catch_up(replay, source, now)
+                source = await self._fill_back(source)
             except HansaError as error:
                 _log.warning("source failed", kind=source.kind, code=error.code.value)
             wait_s = (replay.next_boundary(now) - self._clock.now()).total_seconds()
@@ -120,10 +151,10 @@ class Sources:
             return source
         last = max(source.last, now - _MISSED_MAX)
         missed = list(replay.missed(last, now))
-        if missed:
-            await self._broker.append_history(missed)
-        await self._broker.load(replay.upsert(now), update=True)
+        for first in range(0, len(missed), _HISTORY_BATCH):
+            await self._broker.append_history(missed[first : first + _HISTORY_BATCH])
+        await self._write(replay.upsert(now), replace=False)
         written = msgspec.structs.replace(source, last=now)
-        await self._store.write(lambda tx: tx.put(SOURCES, written))
+        await self._keep(written)
         _log.info("source wrote", kind=source.kind)
         return written

@@ -154,6 +154,7 @@ def _publication(dataset: StoryDataset, template: str, parameters: Json) -> Json
         "attribution": dataset.attribution,
         "labels": list(dataset.labels),
         "keywords": list(dataset.keywords),
+        "bbox": list(dataset.bbox),
     }
 
 

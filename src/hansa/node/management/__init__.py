@@ -6,7 +6,6 @@ from starlette.requests import Request
 
 from hansa.identity import Caller, check_origin
 from hansa.node.management.access import Json
-from hansa.node.management.data import Data
 from hansa.node.management.map import Map
 from hansa.node.management.publish import Publishing
 from hansa.node.management.space import Space
@@ -15,7 +14,7 @@ from hansa.node.management.trade import Trade
 __all__ = ["Json", "Management"]
 
 
-class Management(Space, Publishing, Map, Data, Trade):
+class Management(Space, Publishing, Map, Trade):
     """All of it for one node; the pages' `PageSource`."""
 
     async def sign_in(self, token: str) -> str | None:

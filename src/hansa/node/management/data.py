@@ -16,6 +16,7 @@ from hansa.catalogue import (
     RemoteCatalogue,
     RemoteDataset,
     Selection,
+    Temporal,
 )
 from hansa.identity import Caller
 from hansa.kernel import Code, HansaError
@@ -39,6 +40,8 @@ class DatasetBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     types: tuple[str, ...] = ()
     id_prefix: str | None = None
     attributes: tuple[Attribute, ...] = ()
+    bbox: tuple[float, float, float, float] | None = None
+    temporal: Temporal | None = None
     licence: str = ""
     attribution: str = ""
     labels: tuple[str, ...] = ()
@@ -136,12 +139,15 @@ class Data(Access):
             raise _invalid(error) from error
         return await p.sources.add(given.kind, given.half)
 
-    async def offer_entities(self, p: Participant, body: DatasetBody) -> Dataset:
-        """Make the dataset and its offer; HansaError names the parameter or term at fault."""
-        offer = offer_from_template(
+    def check_terms(self, p: Participant, body: DatasetBody) -> Json:
+        """Make the offer from its template; HansaError names the parameter at fault."""
+        return offer_from_template(
             body.template, body.parameters, offer_id=f"urn:uuid:{p.ids.uuid()}"
         )
-        bbox, temporal = await p.extent(body.id_prefix, body.types)
+
+    async def offer_entities(self, p: Participant, body: DatasetBody) -> Dataset:
+        """Make the dataset and its offer; HansaError names the parameter or term at fault."""
+        offer = self.check_terms(p, body)
         dataset = await p.catalogue.publish(
             DatasetDraft(
                 title=body.title,
@@ -160,8 +166,8 @@ class Data(Access):
                         id=str(offer["@id"]),
                     ),
                 ),
-                bbox=bbox,
-                temporal=temporal,
+                bbox=body.bbox,
+                temporal=body.temporal,
                 licence=body.licence or None,
                 attribution=body.attribution or None,
                 labels=body.labels,

@@ -156,14 +156,17 @@ class FakePlane:
         self.addresses: dict[str, DataAddress] = {}
         self.stops: list[str] = []
         self.starts = 0
+        self.tokens: dict[str, str] = {}
         self.refuse: HansaError | None = None
 
     async def start(self, transfer: TransferProcess, agreement: Agreement) -> DataAddress:
         if self.refuse is not None:
             raise self.refuse
         assert agreement.assignee == transfer.counterparty
+        assert transfer.pending is not None
         self.starts += 1
-        self.open[transfer.id] = token = f"token-{self.starts}"
+        token = self.tokens.setdefault(transfer.pending.action, f"token-{self.starts}")
+        self.open[transfer.id] = token
         return DataAddress(
             endpoint_type="https://w3id.org/idsa/v4.1/HTTP",
             endpoint="http://provider/data",

@@ -68,7 +68,11 @@ class DataPlane(Protocol):
     """Who moves the bytes. Every method is idempotent."""
 
     async def start(self, transfer: TransferProcess, agreement: Agreement) -> DataAddress:
-        """Open (or renew) the access of a transfer that we provide; give where and with what."""
+        """Open (or renew) the access of a transfer that we provide; give where and with what.
+
+        `transfer.pending.action` names this start: asked again for the same one (after a crash),
+        give the same address if you can, because a copy of the first message may still arrive.
+        """
         ...
 
     async def received(self, transfer: TransferProcess, address: DataAddress) -> None:

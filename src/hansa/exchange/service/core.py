@@ -13,6 +13,7 @@ from hansa.exchange.model import (
     Agreement,
     Change,
     ContractNegotiation,
+    DataAddress,
     ExchangeLimits,
     Process,
     TransferProcess,
@@ -51,6 +52,7 @@ class Core:
         self.ids = ids or SystemIds()
         self.limits = limits or ExchangeLimits()
         self._refusals: dict[str, int] = {}
+        self._addresses: dict[str, DataAddress] = {}
         self._on_change: list[Listener[Change]] = []
         self._on_transfer_changed: list[Listener[TransferProcess]] = []
         self._on_agreement_ended: list[Listener[Agreement]] = []

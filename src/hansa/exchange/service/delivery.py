@@ -57,19 +57,19 @@ class Delivery(Core):
         message = Message(action.body["message"])
         process = await self._process(action)
         if process is None or not _wanted(process, action, message):
-            await self.store.write(lambda tx: tx.complete(action.id))
+            await self._drop(action)
             return
         address: DataAddress | None = None
         if message is Message.transfer_start and process.role is Role.provider:
             assert isinstance(process, TransferProcess)
             try:
-                address = await self._open(process)
+                address = await self._open(action, process)
             except HansaError as error:
                 await self._not_opened(action, process, error)
                 return
             process = await self._process(action)
             if process is None or not _wanted(process, action, message):
-                await self.store.write(lambda tx: tx.complete(action.id))
+                await self._drop(action)
                 await self.stop_access(action.process)
                 return
         try:
@@ -96,10 +96,23 @@ class Delivery(Core):
         )
         return await self.find_process(kind, action.process)
 
-    async def _open(self, process: TransferProcess) -> DataAddress:
-        agreement = await self.store.read(lambda tx: tx.get(AGREEMENTS, process.agreement_id))
-        assert agreement is not None
-        return await self.ports.data_plane.start(process, agreement)
+    async def _drop(self, action: Action) -> None:
+        self._forget(action)
+        await self.store.write(lambda tx: tx.complete(action.id))
+
+    def _forget(self, action: Action) -> None:
+        self._refusals.pop(action.id, None)
+        self._addresses.pop(action.id, None)
+
+    async def _open(self, action: Action, process: TransferProcess) -> DataAddress:
+        """Open the access once for an action: each try sends the same token."""
+        address = self._addresses.get(action.id)
+        if address is None:
+            agreement = await self.store.read(lambda tx: tx.get(AGREEMENTS, process.agreement_id))
+            assert agreement is not None
+            address = await self.ports.data_plane.start(process, agreement)
+            self._addresses[action.id] = address
+        return address
 
     async def _post(
         self, action: Action, process: Process, address: DataAddress | None
@@ -123,7 +136,7 @@ class Delivery(Core):
 
     async def _acknowledged(self, action: Action, message: Message, answer: PeerAnswer) -> None:
         """Commit the state that the message leads to, together with the end of its action."""
-        self._refusals.pop(action.id, None)
+        self._forget(action)
         current = await self._process(action)
         row = await self.store.read(lambda tx: tx.action(action.id))
         if row is None and (current is None or not _ending(current)):
@@ -174,13 +187,14 @@ class Delivery(Core):
             return
         count = self._refusals[action.id] = self._refusals.get(action.id, 0) + 1
         if count >= 2 and await self._settled(action, process):
+            self._forget(action)
             return
         if count < self.limits.refusals_max:
             delay_s = self.limits.refusal_backoff_s * 2 ** (count - 1)
             due = self.clock.now() + timedelta(seconds=delay_s)
             await self.store.write(lambda tx: tx.reschedule(action.id, due=due, error=refusal))
             return
-        del self._refusals[action.id]
+        self._forget(action)
         await self._give_up(action, message, refusal)
 
     async def _never_began(self, action: Action, answer: PeerAnswer, refusal: str) -> None:

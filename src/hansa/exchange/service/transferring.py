@@ -201,27 +201,40 @@ class Transfers(Core):
         is answered, so that no acknowledged address is lost.
         HansaError not_found (unknown or foreign), invalid_field (pids), illegal_state.
         """
-        if inbound.message is Message.transfer_start and inbound.address is not None:
-            process = await self.store.read(lambda tx: owned(tx, TransferProcess, pid, caller))
-            check_pids(process, inbound)
-            verdict, after = judge(process, inbound)
-            if verdict is Verdict.illegal:
-                raise illegal(process, inbound.message)
-            newest = verdict is Verdict.apply or _newest_start(process, inbound)
-            if process.role is Role.consumer and after == TransferState.STARTED and newest:
-                await self.ports.data_plane.received(process, inbound.address)
+        kept = await self._keep_address(caller, pid, inbound)
 
         def job(work: Work) -> TransferProcess:
             process = owned(work.tx, TransferProcess, pid, caller)
             check_pids(process, inbound)
             verdict, after = judge(process, inbound)
             if verdict is Verdict.repeat:
-                return process
+                return work.renewed(process, inbound)
             if verdict is Verdict.illegal:
                 raise illegal(process, inbound.message)
             return self._apply_to_transfer(work, process, inbound, after)
 
-        return await self.commit(job)
+        try:
+            return await self.commit(job)
+        finally:
+            if kept:  # unless it is live: something that ends it came in between
+                await self.stop_access(pid)
+
+    async def _keep_address(self, caller: str, pid: str, inbound: Inbound) -> bool:
+        """Give the data plane the address of a start that is going to take effect."""
+        if inbound.message is not Message.transfer_start or inbound.address is None:
+            return False
+        process = await self.store.read(lambda tx: owned(tx, TransferProcess, pid, caller))
+        check_pids(process, inbound)
+        verdict, _ = judge(process, inbound)
+        if verdict is Verdict.illegal:
+            raise illegal(process, inbound.message)
+        renewal = verdict is Verdict.repeat
+        if process.role is not Role.consumer:
+            return False
+        if renewal and not (process.live and _newest_start(process, inbound)):
+            return False
+        await self.ports.data_plane.received(process, inbound.address)
+        return True
 
     def _apply_to_transfer(
         self, work: Work, process: TransferProcess, inbound: Inbound, after: str

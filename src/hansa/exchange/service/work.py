@@ -240,6 +240,17 @@ class Work:
         taken = (*process.taken, entry(inbound.message, inbound.id))[-_TAKEN_MAX:]
         return self.move(process, target, pending=None, taken=taken, **changes)
 
+    def renewed(self, process: TransferProcess, inbound: Inbound) -> TransferProcess:
+        """Note a repeat that is a message of its own: a start that brings a new address."""
+        known = entry(inbound.message, inbound.id)
+        if inbound.message is not Message.transfer_start or known in process.taken:
+            return process
+        self.log(process, "received", inbound.message.wire_type, inbound.body)
+        taken = (*process.taken, known)[-_TAKEN_MAX:]
+        noted: TransferProcess = msgspec.structs.replace(process, taken=taken)
+        self.put(noted)
+        return noted
+
     def end_agreement(self, agreement: Agreement, *, by: str, reason: str) -> Agreement:
         """Mark an agreement ended; nothing happens to one that is."""
         if agreement.state is AgreementState.ended:

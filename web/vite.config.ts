@@ -20,6 +20,7 @@ export default defineConfig({
         flow: "src/flow.ts",
         chart: "src/chart.ts",
         map: "src/map.ts",
+        area: "src/area.ts",
       },
     },
   },

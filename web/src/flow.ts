@@ -9,6 +9,7 @@
 import { css, html, LitElement, nothing, type SVGTemplateResult, svg } from "lit";
 import { lessMotion } from "./colours";
 import { arrange, curves, type Flow, type Spot, shorten } from "./flow_layout";
+import { relative } from "./times";
 
 interface Authority {
   did: string;
@@ -112,7 +113,7 @@ class HansaFlow extends LitElement {
     const { flow, path, tone, labelX, labelY, tip } = curve;
     const still = lessMotion();
     const rate = flow.items_per_min ?? 0;
-    const moves = tone === "good" && rate > 0;
+    const moves = tone === "good" && (rate > 0 || recent(flow));
     const seconds = Math.max(2, Math.min(12, 24 / (1 + rate)));
     const dots = moves ? [0, 1, 2].slice(0, rate > 5 ? 3 : rate > 1 ? 2 : 1) : [];
     return svg`
@@ -136,13 +137,24 @@ class HansaFlow extends LitElement {
   }
 }
 
+const RECENT_MS = 120_000;
+
+/** Whether bytes moved in the last two minutes, by the page's own clock. */
+function recent(flow: Flow): boolean {
+  const at = Date.parse(flow.last_at ?? "");
+  const now = Date.parse(document.documentElement.dataset.now ?? "") || Date.now();
+  return !Number.isNaN(at) && Math.abs(now - at) < RECENT_MS;
+}
+
 function rateText(flow: Flow): string {
   const state = flow.state.toLowerCase();
   if (state.endsWith("terminated")) return "stopped";
   if (state.endsWith("suspended")) return "paused";
   if (state.endsWith("completed")) return "completed";
-  if (!flow.items_per_min) return "open, nothing asked for";
-  return `${Number(flow.items_per_min.toFixed(1))} items per minute`;
+  if (flow.items_per_min) return `${Number(flow.items_per_min.toFixed(1))} items per minute`;
+  if (!flow.last_at) return "open, nothing asked for yet";
+  const now = Date.parse(document.documentElement.dataset.now ?? "") || Date.now();
+  return `last item ${relative(Date.parse(flow.last_at), now)}`;
 }
 
 function grid(wide: number, height: number): SVGTemplateResult[] {

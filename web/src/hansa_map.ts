@@ -17,6 +17,7 @@ import {
   featureId,
   type LayerSpec,
   type MapSpec,
+  prepared,
   readView,
   type Scale,
   scales,
@@ -113,7 +114,7 @@ export class HansaMap extends LitElement {
 
   private async refresh(): Promise<void> {
     try {
-      const spec = await this.source.spec(this.src);
+      const spec = prepared(await this.source.spec(this.src));
       for (const layer of spec.layers) if (layer.stopped) this.source.forget(layer);
       this.spec = spec;
       this.problem = "";
@@ -148,7 +149,7 @@ export class HansaMap extends LitElement {
     );
     if (loading.signal.aborted) return;
     this.refused = refused;
-    this.scales = scales(spec.layers, this.data);
+    this.scales = scales(spec.layers, this.data, this.scales);
     if (!this.canvas) this.begin(spec);
     this.canvas?.draw();
     this.tick += 1;

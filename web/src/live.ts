@@ -23,7 +23,7 @@ export function followEvents(): void {
     stream?.close();
     stream = new EventSource(address);
     stream.addEventListener("message", tell);
-    stream.addEventListener("event", tell);
+    stream.addEventListener("change", tell);
   };
   // A hidden page holds no connection: browsers allow six per host.
   document.addEventListener("visibilitychange", () => {

@@ -2,6 +2,7 @@
 import {
   type GeoJSONSource,
   Map as GLMap,
+  type LayerSpecification,
   type LngLatBoundsLike,
   NavigationControl,
   Popup,
@@ -11,12 +12,15 @@ import { lessMotion } from "./colours";
 import type { HansaMap } from "./hansa_map";
 import {
   areaOf,
+  buildingOf,
   type Collection,
   type Feature,
   featureId,
+  heights,
   type LayerSpec,
   type MapSpec,
   middle,
+  raised,
   scaleOf,
   type View,
 } from "./map_model";
@@ -146,51 +150,52 @@ export class MapCanvas {
   /** Bring canvas and data together. */
   draw(): void {
     if (!this.ready || !this.host.spec) return;
-    const wanted = new Set<string>();
     const layers = this.host.shown();
-    const covered = new Set(
-      layers
-        .filter((l) => l.attribute)
-        .flatMap((l) => (this.host.data.get(l.id)?.features ?? []).map(featureId)),
-    );
+    const known = heights(this.host.spec.layers, this.host.data);
+    const styles: LayerSpecification[] = [];
     for (const layer of [...layers].sort((a, b) => rank(a) - rank(b))) {
-      const area = layer.area?.wkt ? areaOf(layer.area.wkt) : null;
+      const area = layer.area ? areaOf(layer.area) : null;
       if (area) {
         this.set(`area-${layer.id}`, { type: "FeatureCollection", features: [area] });
-        for (const style of areaLayers(layer, this.colours)) this.put(style, wanted);
+        styles.push(...areaLayers(layer, this.colours));
       }
       const data = this.host.data.get(layer.id) ?? { type: "FeatureCollection", features: [] };
-      this.set(`data-${layer.id}`, data);
-      for (const style of layersOf(
-        layer,
-        scaleOf(layer, this.host.scales),
-        this.colours,
-        this.tilted,
-      )) {
-        this.put(style, wanted);
-        // A building that a data layer shows is not drawn a second time by the base.
-        if (!layer.attribute && style.type === "fill-extrusion") {
-          this.map.setFilter(style.id, ["!", ["in", ["get", "id"], ["literal", [...covered]]]]);
-        }
-      }
+      this.set(`data-${layer.id}`, raised(layer, data, known));
+      styles.push(...layersOf(layer, scaleOf(layer, this.host.scales), this.colours, this.tilted));
     }
-    for (const layer of [...this.map.getStyle().layers]) {
-      const ours = layer.id.startsWith("data-") || layer.id.startsWith("area-");
-      if (ours && !wanted.has(layer.id)) this.map.removeLayer(layer.id);
-    }
+    this.put(styles);
+    this.uncover(layers);
     this.follow();
   }
 
-  private put(style: Parameters<GLMap["addLayer"]>[0], wanted: Set<string>): void {
-    wanted.add(style.id);
-    if (!this.map.getLayer(style.id)) {
-      this.map.addLayer(style);
-      return;
+  /** Put style layers in order: all that lies flat first, what rises after it. */
+  private put(styles: readonly LayerSpecification[]): void {
+    const high = (style: LayerSpecification): number => (style.type === "fill-extrusion" ? 1 : 0);
+    const ordered = [...styles].sort((a, b) => high(a) - high(b));
+    const wanted = new Set(ordered.map((style) => style.id));
+    for (const layer of [...this.map.getStyle().layers]) {
+      if (/^(data|area)-/.test(layer.id) && !wanted.has(layer.id)) this.map.removeLayer(layer.id);
     }
-    const paint = ("paint" in style ? style.paint : undefined) ?? {};
-    for (const [name, value] of Object.entries(paint)) {
-      if (name.endsWith("color"))
-        this.map.setPaintProperty(style.id, name as never, value as never);
+    let before: string | undefined;
+    for (const style of ordered.reverse()) {
+      if (!this.map.getLayer(style.id)) this.map.addLayer(style, before);
+      for (const [name, value] of Object.entries(style.paint ?? {})) {
+        if (name.endsWith("color"))
+          this.map.setPaintProperty(style.id, name as never, value as never);
+      }
+      before = style.id;
+    }
+  }
+
+  /** A building that a data layer shows is not drawn a second time by the base. */
+  private uncover(layers: readonly LayerSpec[]): void {
+    const shown = layers
+      .filter((layer) => layer.attribute)
+      .flatMap((layer) => (this.host.data.get(layer.id)?.features ?? []).map(buildingOf));
+    for (const layer of layers) {
+      const id = `data-${layer.id}-high`;
+      if (layer.attribute || !this.map.getLayer(id)) continue;
+      this.map.setFilter(id, ["!", ["in", ["get", "id"], ["literal", shown]]]);
     }
   }
 

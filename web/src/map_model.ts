@@ -20,7 +20,7 @@ export interface LayerSpec {
   terms: string | null;
   extrude: { height: string } | null;
   stopped: string | null;
-  area?: { wkt: string } | null;
+  area?: string | null;
   transfer_id?: string | null;
 }
 
@@ -72,10 +72,74 @@ export function valueIn(feature: Feature, attribute: LayerAttribute | null): num
   return typeof value === "number" && Number.isFinite(value) ? value : null;
 }
 
-/** One scale per attribute and unit, so that own and received values have comparable colours. */
+/**
+ * Bring a description into the form that is drawn: buildings coloured only by the height that
+ * they rise to anyway are the base of the map, not a data layer.
+ */
+export function prepared(spec: MapSpec): MapSpec {
+  return {
+    ...spec,
+    layers: spec.layers.map((layer) =>
+      layer.attribute && layer.extrude && layer.attribute.name === layer.extrude.height
+        ? { ...layer, attribute: null }
+        : layer,
+    ),
+  };
+}
+
+/** The property that holds the height to draw, in metres. */
+export const HEIGHT = "hansa_height";
+const LOW_M = 5;
+
+/** How high the buildings of the base layers are, by id. */
+export function heights(
+  layers: readonly LayerSpec[],
+  data: ReadonlyMap<string, Collection>,
+): Map<string, number> {
+  const found = new Map<string, number>();
+  for (const layer of layers) {
+    if (!layer.extrude) continue;
+    for (const feature of data.get(layer.id)?.features ?? []) {
+      const height = feature.properties[layer.extrude.height];
+      if (typeof height === "number") found.set(featureId(feature), height);
+    }
+  }
+  return found;
+}
+
+/** The building that a feature is in: its relationship `refBuilding`, else itself. */
+export function buildingOf(feature: Feature): string {
+  const reference = feature.properties.refBuilding;
+  return typeof reference === "string" ? reference : featureId(feature);
+}
+
+/** Give each feature the height of its own, of its building, or a low one. */
+export function raised(
+  layer: LayerSpec,
+  data: Collection,
+  known: ReadonlyMap<string, number>,
+): Collection {
+  return {
+    type: "FeatureCollection",
+    features: data.features.map((feature) => {
+      const own = layer.extrude ? feature.properties[layer.extrude.height] : null;
+      const height = typeof own === "number" ? own : (known.get(buildingOf(feature)) ?? LOW_M);
+      return {
+        ...feature,
+        properties: { ...feature.properties, id: featureId(feature), [HEIGHT]: height },
+      };
+    }),
+  };
+}
+
+/**
+ * One scale per attribute and unit, so that own and received values have comparable colours. It
+ * only grows while the page is open, so that instants stay comparable too.
+ */
 export function scales(
   layers: readonly LayerSpec[],
   data: ReadonlyMap<string, Collection>,
+  before: ReadonlyMap<string, Scale> = new Map(),
 ): Map<string, Scale> {
   const found = new Map<string, Scale>();
   for (const layer of layers) {
@@ -83,22 +147,25 @@ export function scales(
     if (!attribute) continue;
     const key = `${attribute.name} ${attribute.unit ?? ""}`;
     const values = (data.get(layer.id)?.features ?? []).flatMap((f) => valueIn(f, attribute) ?? []);
-    const low = attribute.min ?? Math.min(...values);
-    const high = attribute.max ?? Math.max(...values);
-    const before = found.get(key);
-    const scale: Scale = before ?? {
+    const old = before.get(key);
+    const scale: Scale = found.get(key) ?? {
       key,
       title: attribute.title,
       unit: attribute.unit ?? "",
-      low: Number.POSITIVE_INFINITY,
-      high: Number.NEGATIVE_INFINITY,
+      low: old?.low ?? Number.POSITIVE_INFINITY,
+      high: old?.high ?? Number.NEGATIVE_INFINITY,
     };
-    if (Number.isFinite(low)) scale.low = Math.min(scale.low, low);
-    if (Number.isFinite(high)) scale.high = Math.max(scale.high, high);
+    const bounds = values.length ? [attribute.min, attribute.max] : [];
+    for (const value of [...values, ...bounds]) {
+      if (typeof value !== "number") continue;
+      scale.low = Math.min(scale.low, value);
+      scale.high = Math.max(scale.high, value);
+    }
     found.set(key, scale);
   }
   for (const scale of found.values()) {
     if (!Number.isFinite(scale.low)) scale.low = 0;
+    if (scale.low > 0 && scale.low < scale.high / 4) scale.low = 0;
     if (!(scale.high > scale.low)) scale.high = scale.low + 1;
   }
   return found;

@@ -103,6 +103,7 @@ export function table(
         value: valueIn(feature, layer.attribute),
       })),
     )
+    .filter((row) => row.value !== null)
     .sort((a, b) => (b.value ?? -Infinity) - (a.value ?? -Infinity));
   const when = host.at ? absolute(Date.parse(host.at), host.zone) : "now";
   return html`<section aria-labelledby="values-h" class="map-values">

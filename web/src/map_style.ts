@@ -6,10 +6,9 @@ import type {
   StyleSpecification,
 } from "maplibre-gl";
 import { CIVIDIS, isDark, token } from "./colours";
-import type { LayerSpec, MapSpec, Scale } from "./map_model";
+import { HEIGHT, type LayerSpec, type MapSpec, type Scale } from "./map_model";
 
 export const HATCH = "hatch";
-const NO_VALUE = "no-value";
 
 export interface Palette {
   ground: string;
@@ -81,8 +80,13 @@ export function colourBy(
       ["to-number", value],
       ...stops,
     ] as unknown as ExpressionSpecification,
-    c.houseHigh,
+    c.house,
   ];
+}
+
+/** One look for features with a value of the layer's attribute, another for those without. */
+function valued(layer: LayerSpec, on: string, off: string): ExpressionSpecification {
+  return ["case", ["==", ["typeof", ["get", layer.attribute?.name ?? ""]], "number"], on, off];
 }
 
 function chosen(on: number, off: number): ExpressionSpecification {
@@ -117,7 +121,8 @@ export function layersOf(
     });
     return made;
   }
-  const flat = tilted && layer.extrude ? "none" : "visible";
+  const rises = layer.extrude !== null || data;
+  const flat = tilted && rises ? "none" : "visible";
   made.push(
     {
       id: `${source}-fill`,
@@ -130,16 +135,18 @@ export function layersOf(
       id: `${source}-line`,
       type: "line",
       source,
-      layout: { "line-join": "round" },
+      layout: {
+        "line-join": "round",
+        visibility: tilted && rises && !received ? "none" : "visible",
+      },
       paint: {
-        "line-color": line,
+        "line-color": data && !received ? valued(layer, line, c.houseLine) : line,
         "line-width": data ? chosen(3.5, received ? 1.75 : 0.75) : 0.5,
-        "line-opacity": data && !received ? chosen(1, 0.55) : 1,
         ...(received ? { "line-dasharray": [2, 1.2] } : {}),
       },
     },
   );
-  if (layer.extrude) {
+  if (rises) {
     made.push({
       id: `${source}-high`,
       type: "fill-extrusion",
@@ -147,8 +154,8 @@ export function layersOf(
       layout: { visibility: tilted ? "visible" : "none" },
       paint: {
         "fill-extrusion-color": data ? colour : c.houseHigh,
-        "fill-extrusion-height": ["max", 2.5, ["to-number", ["get", layer.extrude.height], 3]],
-        "fill-extrusion-opacity": data ? 1 : 0.88,
+        "fill-extrusion-height": ["max", 2.5, ["to-number", ["get", HEIGHT], 3]],
+        "fill-extrusion-opacity": 1,
         "fill-extrusion-vertical-gradient": true,
       },
     });
@@ -195,5 +202,3 @@ export function addHatch(map: GLMap, c: Palette): void {
   if (map.hasImage(HATCH)) map.removeImage(HATCH);
   map.addImage(HATCH, context.getImageData(0, 0, size, size), { pixelRatio: 2 });
 }
-
-export { NO_VALUE };

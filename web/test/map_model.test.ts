@@ -47,7 +47,7 @@ test("own and received values of one attribute share a scale", () => {
   );
   assert.equal(found.size, 1);
   const [scale] = [...found.values()];
-  assert.equal(scale?.low, 1);
+  assert.equal(scale?.low, 0);
   assert.equal(scale?.high, 9);
 });
 

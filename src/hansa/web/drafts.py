@@ -17,7 +17,7 @@ import msgspec
 from hansa.kernel import Clock, Code, HansaError, Ids
 from hansa.web.ports import Upload
 
-FILE_BYTES_MAX = 256 * 1024 * 1024
+FILE_BYTES_MAX = 200 * 1024 * 1024
 _DRAFTS_MAX = 16
 _LIFE = timedelta(minutes=30)
 
@@ -29,7 +29,7 @@ class _Draft(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Drafts:
-    """Keeps at most 16 uploads of at most 256 MiB each."""
+    """Keeps at most 16 uploads of at most 200 MiB each."""
 
     def __init__(self, clock: Clock, ids: Ids) -> None:
         self._clock = clock

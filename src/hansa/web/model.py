@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from urllib.parse import quote
+
 import msgspec
 
 
@@ -144,6 +147,35 @@ def state_of(kind: str, value: str) -> State:
     plain = value.rsplit(":", 1)[-1].rsplit("/", 1)[-1].lower()
     known = STATES.get(kind, {}).get(plain)
     return known or State(word=value or "unknown", tone="over", meaning=_UNKNOWN_MEANING)
+
+
+_EVENT_TONES = {
+    "good": ("started", "finalized", "approved", "published", "reinstated", "joined", "received"),
+    "wait": ("requested", "suspended", "offered", "pending"),
+    "stop": ("refused", "terminated", "ended", "failed", "expired", "dead"),
+}
+_EVENT_PAGES = {
+    "negotiation": "/negotiations/",
+    "agreement": "/agreements/",
+    "transfer": "/transfers/",
+    "dataset": "/datasets/",
+}
+
+
+def event_tone(kind: str) -> str:
+    """Give the tone of an event by the last word of its kind (`transfer.started`)."""
+    what = kind.rsplit(".", 1)[-1]
+    for tone, words in _EVENT_TONES.items():
+        if what in words:
+            return tone
+    return "over"
+
+
+def event_path(event: Mapping[str, object]) -> str | None:
+    """Give the page of what an event is about, below the participant; None when there is none."""
+    page = _EVENT_PAGES.get(str(event.get("kind") or "").split(".", 1)[0])
+    subject = event.get("subject")
+    return f"{page}{quote(str(subject), safe='')}" if page and subject else None
 
 
 _HOME = NavItem(key="home", title="Home", path="")

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime, tzinfo
+from datetime import datetime
 from typing import Any
 
 import msgspec
 
-from hansa.kernel import Code, HansaError, iso
+from hansa.kernel import Code, HansaError
 from hansa.web.ports import Json
 from hansa.web.shapes import box_wkt, rings_of
 
@@ -26,13 +26,13 @@ def _one(form: Form, name: str) -> str:
     return values[0].strip() if values else ""
 
 
-def _instant(text: str, zone: tzinfo, field: str) -> str:
-    """Read a date or a local date and time in the node's zone; gives ISO 8601 in UTC."""
+def _moment(text: str, field: str) -> str:
+    """Check a day or an instant; the policy room places days in the zone that was chosen."""
     try:
-        at = datetime.fromisoformat(text)
+        datetime.fromisoformat(text)
     except ValueError:
         raise _bad(field, f"{text!r} is not a date.", "Write it as 2026-01-31.") from None
-    return iso(at if at.tzinfo else at.replace(tzinfo=zone))
+    return text
 
 
 def _area(form: Form, name: str) -> str | None:
@@ -61,15 +61,15 @@ def _area(form: Form, name: str) -> str | None:
     return box_wkt((west, south, east, north))
 
 
-def _period(form: Form, name: str, zone: tzinfo) -> Json | None:
+def _period(form: Form, name: str) -> Json | None:
     start, end = _one(form, f"{name}.start"), _one(form, f"{name}.end")
     if not start and not end:
         return None
     given = {
-        "start": _instant(start, zone, name) if start else None,
-        "end": _instant(end, zone, name) if end else None,
+        "start": _moment(start, name) if start else None,
+        "end": _moment(end, name) if end else None,
     }
-    if given["start"] and given["end"] and given["start"] >= given["end"]:
+    if given["start"] and given["end"] and given["start"] > given["end"]:
         raise _bad(name, "The period ends before it starts.", "Choose a later end.")
     return dict(given)
 
@@ -83,28 +83,28 @@ def _duration(form: Form, name: str) -> str | None:
     return _DURATIONS.get(_one(form, f"{name}.unit"), "PT{}H").format(int(count))
 
 
-def parameter(form: Form, name: str, kind: str, zone: tzinfo) -> Any:
+def parameter(form: Form, name: str, kind: str) -> Any:
     """Read one parameter of a template; None when it was left empty."""
     if kind == "area":
         return _area(form, name)
     if kind == "attributes":
         return [v for v in form.get(name, ()) if v] or None
     if kind == "period":
-        return _period(form, name, zone)
+        return _period(form, name)
     if kind == "duration":
         return _duration(form, name)
     text = _one(form, name)
     if kind == "date" and text:
-        return _instant(text, zone, name)
+        return _moment(text, name)
     return text or None
 
 
-def parameters(form: Form, template: Json, zone: tzinfo) -> Json:
+def parameters(form: Form, template: Json) -> Json:
     """Read all parameters of the chosen template; HansaError names the field at fault."""
     found: Json = {}
     for spec in template.get("parameters", []):
         field = f"{template['id']}.{spec['name']}"
-        value = parameter(form, field, spec["kind"], zone)
+        value = parameter(form, field, spec["kind"])
         if value is None and spec.get("required"):
             raise _bad(field, f"{spec['title']} is missing.", "Fill in the field.")
         if value is not None:
@@ -144,3 +144,21 @@ def _plain(attribute: Any) -> Any:
         if member in attribute:
             return attribute[member]
     return attribute
+
+
+def attribute_names(suggestion: Json, columns: Sequence[str]) -> list[Json]:
+    """Give the attributes to choose from: `[{"name", "title"}]`."""
+    told = suggestion.get("attributes")
+    if told:
+        return [{"name": a["name"], "title": a.get("title") or a["name"]} for a in told]
+    return [{"name": name, "title": name} for name in columns]
+
+
+def places(entities: Sequence[Json]) -> Json:
+    """Give the places of entities as a FeatureCollection, for drawing."""
+    found = []
+    for entity in entities:
+        geometry = _plain(entity.get("location"))
+        if isinstance(geometry, dict) and "coordinates" in geometry:
+            found.append({"type": "Feature", "geometry": geometry, "properties": {}})
+    return {"type": "FeatureCollection", "features": found}

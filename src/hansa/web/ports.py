@@ -94,7 +94,7 @@ class SpaceSource(Protocol):
         ...
 
     async def events(self, caller: Caller, participant: str, *, after: str | None) -> Json:
-        """Give `{"items": [...], "next": cursor|None}`, newest first."""
+        """Give `{"items": [{"id", "at", "kind", "text", "subject"}], "next"}`, newest first."""
         ...
 
 
@@ -158,7 +158,8 @@ class DataSource(Protocol):
         """Suggest a mapping for a source, or try a given one.
 
         `{"mapping": {...}, "preview": [entities], "rejected": [{"line", "field", "reason"}],
-        "accepted": int|None}`.
+        "rejected_count": int, "accepted": int|None, "attributes": [{"name", "title", ...}],
+        "bbox": [west, south, east, north]|None}`; all but the first three may be missing.
         """
         ...
 
@@ -172,6 +173,8 @@ class DataSource(Protocol):
         title: str,
         template: str,
         parameters: Mapping[str, Any],
+        licence: str = "",
+        attribution: str = "",
     ) -> Json:
         """Publish a source as a dataset with an offer: `{"dataset", "accepted", "rejected"}`."""
         ...

@@ -16,7 +16,7 @@ from starlette.responses import HTMLResponse
 from hansa.kernel import Clock, iso
 from hansa.web import words
 from hansa.web.assets import Assets
-from hansa.web.model import DONE, state_of
+from hansa.web.model import DONE, event_path, event_tone, state_of
 from hansa.web.session import theme_of
 from hansa.web.shapes import area_sketch, period_sketch, sample_sketch
 
@@ -46,6 +46,7 @@ def environment() -> Environment:
         when=words.when,
         ago=words.ago,
         day=words.day,
+        last_day=words.last_day,
         number=words.number,
         size=words.size,
         span=words.span,
@@ -59,6 +60,8 @@ def environment() -> Environment:
     )
     env.globals.update(
         state_of=state_of,
+        event_tone=event_tone,
+        event_path=event_path,
         area_sketch=area_sketch,
         sample_sketch=sample_sketch,
         period=lambda start, end, now: period_sketch(words.instant(start), words.instant(end), now),

@@ -137,7 +137,7 @@ def _metres(metres: float) -> str:
 
 
 def _about(metres: float) -> str:
-    digits = 10 ** max(int(math.floor(math.log10(max(metres, 1)))) - 1, 0)
+    digits = 10 ** max(math.floor(math.log10(max(metres, 1))) - 1, 0)
     return _metres(round(metres / digits) * digits)
 
 

@@ -106,16 +106,25 @@ def day(context: Context, value: object) -> str:
     return f"{local.day} {_MONTHS[local.month - 1]} {local.year}"
 
 
+@pass_context
+def last_day(context: Context, value: object) -> str:
+    """Write the last day of a span whose end is not included (midnight: the day before)."""
+    at = instant(value)
+    if at is None:
+        return str(value) if value else NOTHING
+    return str(day(context, at - timedelta(microseconds=1)))
+
+
 def number(value: object) -> str:
-    """Write a number with thin spaces between thousands and at most four significant decimals."""
+    """Write a number with thin spaces between thousands (from 10 000) and few decimals."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         return NOTHING if value is None else str(value)
     if isinstance(value, int):
-        return f"{value:,}".replace(",", _NARROW_NBSP)
+        return f"{value:,}".replace(",", _NARROW_NBSP) if abs(value) >= 10_000 else str(value)
     if value == 0:
         return "0"
     digits = 0 if abs(value) >= 1000 else 1 if abs(value) >= 100 else 2 if abs(value) >= 1 else 4
-    text = f"{value:,.{digits}f}"
+    text = f"{value:,.{digits}f}" if abs(value) >= 10_000 else f"{value:.{digits}f}"
     if "." in text:
         text = text.rstrip("0").rstrip(".")
     return text.replace(",", _NARROW_NBSP)

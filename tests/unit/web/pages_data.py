@@ -56,7 +56,7 @@ def houses() -> list[Json]:
                         "area": width * depth,
                         "west": ring[0][0] < 4.3572,
                         "shop": seed // 4096 % 6 == 0,
-                        "kind": ("Bakkerij", "Slagerij", "Timmerwerkplaats")[seed // 65_536 % 3],
+                        "trade": ("Bakkerij", "Slagerij", "Timmerwerkplaats")[seed // 65_536 % 3],
                     }
                 )
                 along += width + (0.3 if seed % 5 else 4)
@@ -106,16 +106,22 @@ def shops(*, west: bool, at: datetime, border_only: bool = False) -> Json:
                 h,
                 {
                     "type": "Building",
-                    "title": f"{h['kind']} {h['id'][-5:]}",
+                    "title": f"{h['trade']} {h['id'][-5:]}",
                     "electricityDemand": load_kw(h, at),
                     "height": h["height"],
                     "observedAt": iso(at),
                 },
             )
             for h in HOUSES
-            if h["shop"] and h["west"] == west and (not border_only or h["ring"][0][0] < 4.3606)
+            if h["shop"] and h["west"] == west and (not border_only or near_border(h))
         ],
     }
+
+
+def near_border(house: Json) -> bool:
+    """Say whether a house lies in the contract's area (roughly)."""
+    x, y = house["ring"][0]
+    return 4.3566 < x < 4.3604 and 52.0061 < y < 52.0091
 
 
 def quarter(at: datetime) -> datetime:
@@ -181,6 +187,8 @@ def dataset_views(now: datetime, *, much: bool) -> list[Json]:
     odrl = {"@type": "Offer", "@id": "urn:uuid:offer-1", "permission": [{"action": "use"}]}
     shared: Json = {
         "types": ["Building"],
+        "themes": ["energy"],
+        "keywords": ["buildings", "shops"],
         "attributes": attributes,
         "bbox": [4.3424, 52.0010, 4.3640, 52.0118],
         "temporal": {"start": iso(now - timedelta(days=400)), "end": None},
@@ -222,6 +230,8 @@ def dataset_views(now: datetime, *, much: bool) -> list[Json]:
         "title": "Air quality, hourly",
         "description": "Nitrogen dioxide and fine dust at five stations.",
         "types": ["AirQualityObserved"],
+        "themes": ["environment"],
+        "keywords": ["air"],
         "labels": [],
         "publisher": east,
         "own": False,
@@ -269,7 +279,7 @@ def map_layers(now: datetime, *, stopped: str | None) -> Json:
              "labels": ["derived", "synthetic"], "extrude": {"height": "height"},
              "publisher": {"did": EAST, "title": "Delft Ost"}, "stopped": stopped,
              "terms": "Near the border, for planning the energy network, until 31 December.",
-             "area": {"wkt": BORDER}, "transfer_id": "t-1"},
+             "area": BORDER, "transfer_id": "t-1"},
         ],
         "tiles": None,
         "time": {"start": iso(end - timedelta(days=2)), "end": iso(end), "step_s": 900},

@@ -201,20 +201,20 @@ class FakeSource(Trade):
     async def events(self, caller: Caller, participant: str, *, after: str | None) -> Json:
         self._broken()
         told = [
-            ("info", "Transfer of Electricity of shops started", 1),
-            ("info", "Agreement with Delft Ost signed: Electricity of shops", 2),
-            ("warning", "A query asked for an attribute that is withheld: owner", 11),
-            ("info", "Negotiation with Delft Ost opened", 12),
-            ("error", "A call with an expired token was refused (token_expired)", 64),
-            ("info", "Dataset Air quality, hourly published: 2,160 rows, 3 set aside", 180),
-            ("info", "Membership credential received from Hansa of the Delta", 30_240),
+            ("transfer.started", "t-1", "Transfer of “Electricity of shops” started", 1),
+            ("negotiation.finalized", "n-1", "Agreed with Delft Ost: “Electricity of shops”", 2),
+            ("negotiation.requested", "n-1", "Asked Delft Ost for “Electricity of shops”", 12),
+            ("call.refused", None, "A call with an expired token was refused", 64),
+            ("dataset.published", "urn:uuid:d-west", "Published “Energy of craftsmen”", 180),
+            ("transfer.terminated", "t-0", "Delft Ost stopped “Traffic counts 2025”", 8_640),
+            ("membership.received", None, "Hansa of the Delta gave the membership", 30_240),
         ]
         count = 0 if self.empty else 60 if self.flavour == "much" else 1
         items = [
             {"id": f"e-{n}-{i}", "at": iso(self.now - timedelta(minutes=ago + n * 7)),
-             "level": level, "type": "event", "text": text}
+             "kind": kind, "subject": subject, "text": text}
             for n in range(count)
-            for i, (level, text, ago) in enumerate(told)
+            for i, (kind, subject, text, ago) in enumerate(told)
         ]  # fmt: skip
         return {"items": items, "next": "e-9" if self.flavour == "much" else None}
 
@@ -241,7 +241,7 @@ class FakeSource(Trade):
             for d in items
             if q.lower() in (d["title"] + d["description"]).lower()
             and publisher in ("", d["publisher"]["did"])
-            and (not theme or theme in d["types"])
+            and (not theme or theme in d["themes"])
         ]
         west = {"did": data.WEST, "title": "Delft West", "reachable": True, "error": None}
         east = {"did": data.EAST, "title": "Delft Ost", "reachable": True, "error": None}
@@ -300,7 +300,7 @@ class FakeSource(Trade):
         return {
             "id": house["id"],
             "type": "Building",
-            "title": f"{house['kind']} {house['id'][-5:]}",
+            "title": f"{house['trade']} {house['id'][-5:]}",
             "labels": ["derived", "synthetic"],
             "attribution": data.ATTRIBUTION,
             "source": {"kind": "received", "title": "Delft Ost", "transfer_id": "t-1"},
@@ -341,13 +341,19 @@ class FakeSource(Trade):
              "no2": {"type": "Property", "value": 21.5 + i, "unitCode": "GQ",
                      "observedAt": "2026-11-21T08:00:00Z"},
              "location": {"type": "GeoProperty", "value": {
-                 "type": "Point", "coordinates": [4.35, 52.0]}}}
+                 "type": "Point", "coordinates": [4.342 + i * 0.005, 51.993 + i * i % 4 * 0.007]}}}
             for i in range(6)
         ]  # fmt: skip
         return {
             "mapping": mapping or {"type": "AirQualityObserved", "columns": {"no2": "GQ"}},
             "preview": preview,
             "accepted": 2_157,
+            "rejected_count": 3,
+            "attributes": [
+                {"name": "no2", "title": "Nitrogen dioxide"},
+                {"name": "location", "title": "Place"},
+            ],
+            "bbox": [4.34, 51.99, 4.37, 52.02],
             "rejected": [
                 {"line": 17, "field": "time", "reason": "“25:61” is not a time of day."},
                 {"line": 903, "field": "no2", "reason": "“n/a” is not a number."},
@@ -365,6 +371,8 @@ class FakeSource(Trade):
         title: str,
         template: str,
         parameters: Mapping[str, Any],
+        licence: str = "",
+        attribution: str = "",
     ) -> Json:
         made = {**self.datasets()[0], "id": f"urn:uuid:pub-{len(self.published)}", "title": title}
         self.published.append(made)

@@ -219,8 +219,9 @@ class Trade:
             "endpoint": endpoint,
             "authorization": token,
             "curl": f"curl -H 'Authorization: {token}' '{endpoint}/entities?type=Building&limit=5'",
-            "qgis": {"url": f"{endpoint}/entities?type=Building&format=geojson",
-                     "user_name": "token", "password": token.removeprefix("Bearer ")},
+            "qgis": {"url": f"{endpoint}/entities?type=Building&options=keyValues",
+                     "header": {"Authorization": token, "Accept": "application/geo+json"},
+                     "basic": {"user": "hansa", "password": token.removeprefix("Bearer ")}},
         }  # fmt: skip
 
     async def probe_transfer(

@@ -32,8 +32,12 @@ def _page_number(visit: Visit) -> int:
 
 
 def facet(items: list[Json], chosen: str) -> list[Json]:
-    """Count the types of the results, most frequent first; the chosen one is always there."""
-    counts = Counter(kind for item in items for kind in item.get("types", []))
+    """Count themes and keywords of the results, most frequent first; the chosen one is there."""
+    counts = Counter(
+        word
+        for item in items
+        for word in dict.fromkeys((*item.get("themes", ()), *item.get("keywords", ())))
+    )
     if chosen and chosen not in counts:
         counts[chosen] = 0
     return [{"value": kind, "count": count} for kind, count in counts.most_common(12)]
@@ -41,9 +45,9 @@ def facet(items: list[Json], chosen: str) -> list[Json]:
 
 async def catalogue(visit: Visit) -> Response:
     """Show what there is, own and others', with the terms of each in a line."""
-    q, publisher, theme = visit.query("q"), visit.query("publisher"), visit.query("theme")
+    q, publisher, subject = visit.query("q"), visit.query("publisher"), visit.query("subject")
     found = await visit.source.catalogue(
-        visit.caller, visit.id, q=q, publisher=publisher, theme=theme
+        visit.caller, visit.id, q=q, publisher=publisher, theme=subject
     )
     items: list[Json] = found["items"]
     last = max(1, -(-len(items) // PAGE))
@@ -53,11 +57,11 @@ async def catalogue(visit: Visit) -> Response:
         "catalogue",
         q=q,
         publisher=publisher,
-        theme=theme,
+        subject=subject,
         total=len(items),
         items=items[(number - 1) * PAGE : number * PAGE],
         publishers=found["publishers"],
-        themes=facet(items, theme),
+        subjects=facet(items, subject),
         page=number,
         last=last,
     )

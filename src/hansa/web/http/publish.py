@@ -12,7 +12,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from hansa.kernel import Code, HansaError
-from hansa.web import offer_form, words
+from hansa.web import offer_form
 from hansa.web.drafts import FILE_BYTES_MAX
 from hansa.web.http.endpoint import Pages, Visit, action, page
 from hansa.web.ports import Json
@@ -89,10 +89,15 @@ async def _prepared(
         "draft": visit.param("draft"),
         "suggestion": suggestion,
         "rejected_shown": suggestion["rejected"][:_REJECTED_SHOWN],
+        "rejected_count": suggestion.get("rejected_count", len(suggestion["rejected"])),
+        "names": offer_form.attribute_names(suggestion, table["columns"]),
+        "places": offer_form.places(suggestion["preview"]),
+        "bbox": suggestion.get("bbox"),
         "preview": table,
         "mapping_text": pretty,
         "templates": templates["items"],
         "problem": failed,
+        "islands": ("area",),
         "form": await visit.form() if visit.request.method == "POST" else {},
     }
     status = failed.status if failed is not None else 200
@@ -128,7 +133,6 @@ async def publish(visit: Visit) -> Response:
             raise HansaError(
                 Code.invalid_field, "There are no such terms.", "Choose one.", field="template"
             )
-        zone = words.zone_of(str(visit.node.get("timezone") or ""))
         owner = f"{visit.caller.did} {visit.id}"
         upload = await visit.pages.drafts.get(owner, visit.param("draft"))
         done = await visit.source.publish(
@@ -138,7 +142,9 @@ async def publish(visit: Visit) -> Response:
             mapping=mapping,
             title=title,
             template=chosen,
-            parameters=offer_form.parameters(given, template, zone),
+            parameters=offer_form.parameters(given, template),
+            licence=await visit.field("licence"),
+            attribution=await visit.field("attribution"),
         )
     except HansaError as error:
         if error.code is Code.not_found:
@@ -146,5 +152,6 @@ async def publish(visit: Visit) -> Response:
         return await _prepared(visit, mapping, problem=error)
     await visit.pages.drafts.drop(visit.param("draft"))
     if done.get("rejected"):
-        return visit.page("published.html", "publish", result=done)
+        count = done.get("rejected_count", len(done["rejected"]))
+        return visit.page("published.html", "publish", result=done, rejected_count=count)
     return visit.go(f"/datasets/{quote(str(done['dataset']['id']), safe='')}", done="published")

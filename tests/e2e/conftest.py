@@ -15,7 +15,7 @@ def space(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Space]:
     running = Space(tmp_path_factory.mktemp("space"))
     running.up()
     yield running
-    running.down()
+    running.close()
 
 
 @pytest.fixture
@@ -23,4 +23,4 @@ def fresh_space(tmp_path: Path) -> Iterator[Space]:
     """Give a folder for a space of one's own; it is stopped afterwards."""
     own = Space(tmp_path / "own")
     yield own
-    own.down()
+    own.close()

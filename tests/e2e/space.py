@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -27,6 +28,7 @@ class Space:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self._clients: dict[tuple[str, int], Client] = {}
         self.environment = {
             **os.environ,
             "HANSA_HOME": str(folder),
@@ -66,9 +68,18 @@ class Space:
         return Home(self.folder).node(name)
 
     def client(self, name: str) -> Client:
-        """Give a client of a node as its operator."""
-        node = self.node(name)
-        return Client(node.url, node.operator_token)
+        """Give this thread's client of a node as its operator."""
+        key = (name, threading.get_ident())
+        if key not in self._clients:
+            node = self.node(name)
+            self._clients[key] = Client(node.url, node.operator_token)
+        return self._clients[key]
+
+    def close(self) -> None:
+        """Stop all nodes and close what is open."""
+        self.down()
+        for client in self._clients.values():
+            client.close()
 
     def kill(self, name: str) -> None:
         """End a node's process as `kill -9` does, and wait until it is gone."""

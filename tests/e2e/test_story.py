@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 from tests.e2e.space import AUTHORITY, CONSUMER, PROVIDER, Space, wait_for
@@ -153,7 +154,7 @@ def test_ending_the_agreement_stops_the_next_request(space: Space) -> None:
 
 def test_a_suspended_member_is_refused_within_a_second_and_can_come_back(space: Space) -> None:
     transfer = running_transfer(space)
-    did = space.client(CONSUMER).get("/node")["participants"][0]["did"]
+    did = quote(space.client(CONSUMER).get("/node")["participants"][0]["did"], safe="")
     authority = space.client(AUTHORITY)
     begin = time.monotonic()
     authority.post(f"/participants/{AUTHORITY}/members/{did}/suspend", {"reason": "Tested"})

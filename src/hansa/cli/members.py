@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
+from urllib.parse import quote
 
 import click
 
@@ -84,7 +85,7 @@ def refuse(request: str, reason: str, node: str | None, home: Path | None, as_js
 def suspend(did: str, reason: str, node: str | None, home: Path | None, as_json: bool) -> None:
     """Suspend a member: its calls are refused everywhere within a second."""
     _, client, base = connect(node or "authority", home)
-    answer = client.post(f"{base}/members/{did}/suspend", {"reason": reason})
+    answer = client.post(f"{base}/members/{quote(did, safe='')}/suspend", {"reason": reason})
     show(answer, as_json, ["Suspended."])
 
 
@@ -94,5 +95,5 @@ def suspend(did: str, reason: str, node: str | None, home: Path | None, as_json:
 def reinstate(did: str, node: str | None, home: Path | None, as_json: bool) -> None:
     """End a suspension."""
     _, client, base = connect(node or "authority", home)
-    answer = client.post(f"{base}/members/{did}/reinstate")
+    answer = client.post(f"{base}/members/{quote(did, safe='')}/reinstate")
     show(answer, as_json, ["Reinstated."])

@@ -23,8 +23,8 @@ HTTP_SECONDS = Histogram(
 )
 NEGOTIATIONS = Counter(
     "hansa_exchange_negotiations_total",
-    "Contract negotiations that reached an end, by role and end.",
-    ["role", "state"],
+    "Contract negotiations that reached an end, by end.",
+    ["state"],
     registry=REGISTRY,
 )
 GOVERNED_ENTITIES = Counter(

@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from hansa.broker import Broker, Dialect, Query, Slice
+from hansa.broker import Broker, Dialect, Query, Slice, TemporalQuery
 from hansa.catalogue import (
     Attribute,
     Catalogue,
@@ -24,10 +24,11 @@ from hansa.exchange import Agreement, Change, Exchange, Ports, Role, TransferPro
 from hansa.identity import DidResolver, Identity, Service, did_of
 from hansa.kernel import Clock, Code, HansaError, Ids
 from hansa.kernel.crypto import KeyRing, Sealer
-from hansa.kernel.jsonld import ContextRegistry, compact_ngsi_ld_name
+from hansa.kernel.jsonld import ContextRegistry, compact_ngsi_ld_name, expand_ngsi_ld_name
 from hansa.kernel.outbound import OutboundClient
 from hansa.kernel.settings import ParticipantSettings, Settings
 from hansa.kernel.store import Kind, Store
+from hansa.kernel.telemetry import NEGOTIATIONS
 from hansa.node.adapters import (
     Agreements,
     Gate,
@@ -44,6 +45,16 @@ from hansa.trust import Anchors, Authority, MembershipClient, Register, StatusHo
 
 DSP_PATH = "dsp/2025-1"
 DATA_PATH = "data/ngsi-ld/v1"
+_WORDS = {
+    ("negotiation", "REQUESTED"): "Negotiation began with",
+    ("negotiation", "FINALIZED"): "Contract concluded with",
+    ("negotiation", "TERMINATED"): "Negotiation ended with",
+    ("agreement", "ended"): "Agreement ended with",
+    ("transfer", "STARTED"): "Data flow opened with",
+    ("transfer", "SUSPENDED"): "Data flow paused with",
+    ("transfer", "COMPLETED"): "Data flow completed with",
+    ("transfer", "TERMINATED"): "Data flow stopped with",
+}
 KNOWN_DATASETS = Kind("node_known_dataset", RemoteDataset, key=lambda dataset: dataset.id)
 
 
@@ -249,8 +260,24 @@ class Participant:
         return [KnownParty(did=e.did, title=e.title, url=e.url, state=e.state) for e in entries]
 
     async def _changed(self, change: Change) -> None:
-        word = change.state.lower()
-        self.journal.note(f"{change.kind}.{word}", f"{change.kind.title()} {word}", change.id)
+        word = _WORDS.get((change.kind, change.state))
+        if word is None or change.pending is not None:
+            return
+        if change.kind == "agreement":
+            agreement = await self.exchange.agreement(change.id)
+            dataset_id, other = agreement.dataset_id, agreement.counterparty
+        elif change.kind == "transfer":
+            transfer = await self.exchange.transfer(change.id)
+            dataset_id, other = transfer.dataset_id, transfer.counterparty
+        else:
+            negotiation = await self.exchange.negotiation(change.id)
+            dataset_id, other = negotiation.dataset_id, negotiation.counterparty
+        if change.state in ("FINALIZED", "TERMINATED") and change.kind == "negotiation":
+            NEGOTIATIONS.labels(state=change.state).inc()
+        known = await self.known_dataset(dataset_id)
+        title = known.title if known else dataset_id
+        kind = f"{change.kind}.{change.state.lower()}"
+        self.journal.note(kind, f"{word} {self.title_of(other)}: {title}", change.id)
 
     async def _agreement_ended(self, agreement: Agreement) -> None:
         await self.grants.agreement_changed(agreement.id)
@@ -301,7 +328,16 @@ class Participant:
         self, scope: Scope, name: str, start: datetime, end: datetime, entity: str | None
     ) -> list[dict[str, Any]]:
         """Give an attribute's instances in [start, end) as simplified temporal entities."""
-        raise NotImplementedError
+        page = await self.broker.temporal(
+            scope,
+            Query(ids=(entity,) if entity else ()),
+            TemporalQuery(
+                start=_micros(start), end=_micros(end), attributes=(expand_ngsi_ld_name(name),)
+            ),
+            Slice(limit=1_000),
+            values=True,
+        )
+        return [msgspec.json.decode(item) for item in page.items]
 
     async def count_entities(self, cut: Cut | None = None) -> int:
         """Count the entities of a selection, or all."""
@@ -353,6 +389,10 @@ class Participant:
 def attribute_infos(attributes: Sequence[Attribute]) -> list[AttributeInfo]:
     """Give what the explanation of terms needs to know of attributes."""
     return [AttributeInfo(name=a.name, title=a.title or a.name) for a in attributes]
+
+
+def _micros(at: datetime) -> int:
+    return int(at.timestamp() * 1_000_000)
 
 
 class _LateStatus:

@@ -136,7 +136,10 @@ def publications(city: str) -> list[Json]:
         limits.pop("area")
     return [
         _publication(buildings_dataset(city), "members", {}),
-        _publication(energy_dataset(city), "tailored", limits),
+        {
+            **_publication(energy_dataset(city), "tailored", limits),
+            "temporal": {"start": iso(contract.start)},
+        },
     ]
 
 

@@ -20,6 +20,7 @@ Json = dict[str, Any]
 STEP = timedelta(minutes=15)
 ENTITIES_MAX = 5_000
 _PAGE = 1_000
+_PREFERRED = ("power", "no2", "pm25", "pm10", "flow", "waterflow", "level", "value")
 _NOT_SHOWN = frozenset({"id", "type", "location", "@context", "scope"})
 
 
@@ -32,12 +33,16 @@ class Layer(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def measured(self) -> Attribute | None:
-        """Give the attribute that colours the layer: the first with a unit of power or the like."""
+        """Give the attribute that colours the layer: of observed data the first with a unit.
+
+        A dataset without observed time, such as buildings, is ground: it is drawn muted.
+        """
+        if self.dataset.temporal is None:
+            return None
         units = [a for a in self.dataset.attributes if a.unit and a.kind == "Property"]
-        preferred = ("power", "level", "value", "no2", "pm25", "flow", "height")
-        for name in preferred:
+        for wanted in _PREFERRED:
             for attribute in units:
-                if attribute.name.lower().startswith(name):
+                if attribute.name.lower().startswith(wanted):
                     return attribute
         return units[0] if units else None
 

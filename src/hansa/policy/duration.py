@@ -52,7 +52,8 @@ def before(at: datetime, duration: Duration) -> datetime:
     Months go by the calendar: a month before 31 March is the last day of February. What would
     fall before year 1 becomes the first instant of year 1.
     """
-    at = at.astimezone(UTC)
+    if at.tzinfo is not UTC:
+        at = at.astimezone(UTC)
     try:
         if duration.months:
             count = at.year * 12 + at.month - 1 - duration.months

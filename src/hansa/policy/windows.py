@@ -33,9 +33,11 @@ def intersect_windows(one: Window | None, other: Window | None) -> Window | None
     """Give the common window; one without common instant comes out with start = end."""
     if one is None or other is None:
         return other if one is None else one
-    starts = [window.start for window in (one, other) if window.start is not None]
-    ends = [window.end for window in (one, other) if window.end is not None]
-    start, end = max(starts, default=None), min(ends, default=None)
+    start, end = one.start, one.end
+    if start is None or (other.start is not None and other.start > start):
+        start = other.start
+    if end is None or (other.end is not None and other.end < end):
+        end = other.end
     if start is not None and end is not None and end < start:
         end = start
     return Window(start, end)

@@ -16,7 +16,9 @@ from hansa.policy.words import _, area_text, duration_text, instant_text, list_t
 
 
 def capital(text: str) -> str:
-    """Give the text with a capital first letter."""
+    """Give the text with a capital first letter; an identifier such as a DID stays as it is."""
+    if ":" in text.partition(" ")[0]:
+        return text
     return text[:1].upper() + text[1:]
 
 

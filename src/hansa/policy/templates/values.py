@@ -12,6 +12,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from hansa.kernel import Code, HansaError, iso, parse_instant
+from hansa.kernel.jsonld import expand_ngsi_ld_name
 from hansa.policy.duration import duration_iso, parse_duration
 from hansa.policy.geometry import VERTICES_MAX, area_of_bbox, read_area
 from hansa.policy.operands import Literal, read_value
@@ -46,7 +47,7 @@ def area_wkt(name: str, value: Any) -> str:
     except HansaError as error:
         why = error.detail.removesuffix(error.facts["next"]).strip()
         raise refuse(name, why, error.facts["next"]) from None
-    except (KeyError, TypeError, ValueError):
+    except (LookupError, TypeError, ValueError):
         pass
     raise refuse(
         name,
@@ -80,7 +81,7 @@ def names(name: str, value: Any) -> list[str]:
     found = words(name, value)
     literals = [Literal(text, name) for text in found]
     try:
-        read_value(OPERANDS[ATTRIBUTE], "isAnyOf", literals, str)
+        read_value(OPERANDS[ATTRIBUTE], "isAnyOf", literals, expand_ngsi_ld_name)
     except HansaError as error:
         why = error.detail.removesuffix(error.facts["next"]).strip()
         raise refuse(name, why, error.facts["next"]) from None

@@ -16,7 +16,7 @@ from hansa.broker.model import (
     TypeSelection,
 )
 from hansa.broker.ports import Dialect
-from hansa.broker.schema import MIGRATIONS
+from hansa.broker.schema import MIGRATIONS, dialect_of
 from hansa.broker.service import Broker, Written
 from hansa.broker.store_sqlite import SqliteDialect, sqlite_functions
 from hansa.broker.wire_ngsi_ld_1_9 import NORMALIZED, SIMPLIFIED, View
@@ -42,6 +42,7 @@ __all__ = [
     "TypeSelection",
     "View",
     "Written",
+    "dialect_of",
     "app",
     "problem_details",
     "sqlite_functions",

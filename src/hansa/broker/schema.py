@@ -3,6 +3,13 @@
 from __future__ import annotations
 
 from hansa.broker import store_sqlite
+from hansa.broker.ports import Dialect
 from hansa.kernel.store import Migration
 
 MIGRATIONS = (Migration("broker", 1, sqlite=store_sqlite.SCHEMA, postgres=()),)
+
+
+def dialect_of(backend: str) -> Dialect:
+    """Give what speaks to the database of this backend (`Database.backend`)."""
+    assert backend == "sqlite", f"no broker on {backend} yet"
+    return store_sqlite.SqliteDialect()

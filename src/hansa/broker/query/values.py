@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime
+from functools import lru_cache
 
 from hansa.broker.errors import bad_data
 from hansa.broker.model import Literal, ValueClass
@@ -31,6 +32,7 @@ def iso_from_micros(at: int) -> str:
     return f"{text}.{fraction:06d}".rstrip("0") + "Z"
 
 
+@lru_cache(maxsize=16_384)
 def instant(text: str) -> int | None:
     """Give a DateTime (4.6.3) as microseconds since 1970; None when it is none."""
     if _DATE_TIME.fullmatch(text) is None:
@@ -39,6 +41,13 @@ def instant(text: str) -> int | None:
         return micros(datetime.fromisoformat(text.replace(",", ".")))
     except (ValueError, OverflowError):
         return None
+
+
+@lru_cache(maxsize=16_384)
+def canonical_instant(text: str) -> tuple[int, str] | None:
+    """Give a DateTime as microseconds and as it is kept: in UTC with `Z`; None when it is none."""
+    at = instant(text)
+    return None if at is None else (at, iso_from_micros(at))
 
 
 def required_instant(text: str, field: str) -> int:

@@ -13,7 +13,7 @@ import orjson
 
 from hansa.broker.errors import bad_data, not_implemented
 from hansa.broker.model import AttributeInstance, AttributeType, EntityDraft, Geometry, IndexedValue
-from hansa.broker.query import geometry_from_geojson, is_uri, iso_from_micros, required_instant
+from hansa.broker.query import canonical_instant, geometry_from_geojson, is_uri, required_instant
 from hansa.broker.wire_ngsi_ld_1_9.names import (
     BY_MEMBER,
     SYSTEM_MEMBERS,
@@ -161,7 +161,7 @@ def _instance(iri: str, name: str, raw: Any, names: Names) -> AttributeInstance:
         orjson.dumps(body),
         reader.dataset,
         reader.observed,
-        tuple(dict.fromkeys(reader.values)),
+        tuple(reader.values),
         reader.geometry,
     )
 
@@ -213,12 +213,18 @@ class _Reader:
     def _member(
         self, body: dict[str, Any], name: str, given: Any, field: str, path: str, depth: int
     ) -> None:
+        if name == "unitCode" and isinstance(given, str):
+            body[name] = given
+            return
         place = f"{field}.{name}"
         if name == "observedAt":
-            at = required_instant(given if isinstance(given, str) else "", place)
-            body[name] = iso_from_micros(at)
-            if depth == 0:
-                self.observed = at
+            found = canonical_instant(given) if isinstance(given, str) else None
+            if found is None:
+                required_instant("", place)
+            else:
+                body[name] = found[1]
+                if depth == 0:
+                    self.observed = found[0]
         elif name == "datasetId":
             if not isinstance(given, str) or not is_uri(given):
                 raise bad_data(f"`{place}` is not a URI.", field=place)

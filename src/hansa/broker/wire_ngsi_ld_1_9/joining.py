@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import lru_cache
 
 import orjson
 
@@ -11,15 +12,17 @@ from hansa.kernel.jsonld import compact_ngsi_ld_name
 
 def head(identifier: str, types: Iterable[str]) -> bytes:
     """Write `{"id":...,"type":...` of an entity; one type is a string, several are a list."""
-    return b'{"id":%b,"type":%b' % (orjson.dumps(identifier), type_value(types))
+    return b'{"id":%b,"type":%b' % (orjson.dumps(identifier), type_value(frozenset(types)))
 
 
-def type_value(types: Iterable[str]) -> bytes:
+@lru_cache(maxsize=4096)
+def type_value(types: frozenset[str]) -> bytes:
     """Write the value of `type`."""
     names = sorted(compact_ngsi_ld_name(one) for one in types)
     return orjson.dumps(names[0] if len(names) == 1 else names)
 
 
+@lru_cache(maxsize=65_536)
 def member(iri: str) -> bytes:
     """Write `,"name":` of an attribute."""
     return b",%b:" % orjson.dumps(compact_ngsi_ld_name(iri))

@@ -381,6 +381,12 @@ class World:
         return running.id, running.provider_pid
 
 
+def memory_folder() -> Path | None:
+    """Give a folder in memory where there is one: the disk is tested with the store."""
+    folder = Path("/dev/shm")
+    return folder if folder.is_dir() else None
+
+
 @asynccontextmanager
 async def world_in(folder: Path, limits: ExchangeLimits = QUICK) -> AsyncIterator[World]:
     """Give a world whose outboxes are worked by hand."""

@@ -23,7 +23,7 @@ from hypothesis.stateful import (
     rule,
 )
 
-from exchange_world import DATASET, OFFER, Side, World
+from exchange_world import DATASET, OFFER, Side, World, memory_folder
 from hansa.exchange import Decide, Role
 from hansa.kernel import HansaError
 
@@ -37,7 +37,7 @@ class BadNetwork(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.folder = Path(tempfile.mkdtemp(prefix="exchange-", dir=_fast_disk()))
+        self.folder = Path(tempfile.mkdtemp(prefix="exchange-", dir=memory_folder()))
         self.runner = asyncio.Runner()
         self.world = self.run(self._make())
         self.mail: list[tuple[str, str, bytes]] = []
@@ -205,11 +205,6 @@ class Transferring(BadNetwork):
                 continue
             arguments = ("Because.",) if act in ("suspend", "terminate") else ()
             await self._try(getattr(side.exchange, f"{act}_transfer")(process.id, *arguments))
-
-
-def _fast_disk() -> str | None:
-    """Give a folder in memory where there is one: what is tested here is not the disk."""
-    return "/dev/shm" if Path("/dev/shm").is_dir() else None
 
 
 SETTINGS = settings(

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 
-from exchange_world import World, world_in
+from exchange_world import World, memory_folder, world_in
 
 
 @pytest.fixture
-async def world(tmp_path: Path) -> AsyncIterator[World]:
+async def world() -> AsyncIterator[World]:
     """Two sides whose outboxes are worked by hand."""
-    async with world_in(tmp_path) as joined:
-        yield joined
+    with tempfile.TemporaryDirectory(prefix="exchange-", dir=memory_folder()) as folder:
+        async with world_in(Path(folder)) as joined:
+            yield joined
 
 
 @pytest.fixture

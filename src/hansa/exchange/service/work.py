@@ -196,9 +196,11 @@ class Work:
             error=changes.pop("error", None),
             **changes,
         )
-        decided_before = process.pending is not None and process.pending.to == target
-        if isinstance(moved, TransferProcess) and target in _STOPS and not decided_before:
-            self._stop(moved)
+        paused = target == TransferState.SUSPENDED and (
+            process.pending is not None and process.pending.to == target
+        )
+        if isinstance(moved, TransferProcess) and target in _STOPS and not paused:
+            self._stop(moved)  # a pause of our own was told when it was decided
         self.put(moved)
         if isinstance(moved, ContractNegotiation) and moved.state is NegotiationState.FINALIZED:
             self._sign(moved)

@@ -59,6 +59,15 @@ class Space:
         done = self.hansa("up", "--json", *arguments, **environment)
         return [json.loads(line) for line in done.stdout.splitlines()]
 
+    def start_up(self, *arguments: str) -> subprocess.Popen[str]:
+        """Begin `hansa up --json` and give the process, whose output is its steps."""
+        return subprocess.Popen(
+            [sys.executable, "-m", "hansa", "up", "--json", *arguments],
+            env=self.environment,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+
     def down(self) -> None:
         """Stop all nodes."""
         self.hansa("down", check=False)

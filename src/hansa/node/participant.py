@@ -2,32 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
 
-import msgspec
-
-from hansa.broker import Broker, Dialect, Query, Slice, TemporalQuery
+from hansa.broker import Broker, Dialect
 from hansa.catalogue import (
-    Attribute,
     Catalogue,
-    Dataset,
     RemoteCatalogues,
-    RemoteDataset,
     Served,
-    matches,
 )
 from hansa.dataplane import AccessStore, Consumer, Grants, UsageLedger
-from hansa.exchange import Agreement, Change, Exchange, Ports, Role, TransferProcess
+from hansa.exchange import Agreement, Change, Exchange, Ports
 from hansa.identity import DidResolver, Identity, Service, did_of
-from hansa.kernel import Clock, Code, HansaError, Ids
+from hansa.kernel import Clock, Ids
 from hansa.kernel.crypto import KeyRing, Sealer
-from hansa.kernel.jsonld import ContextRegistry, compact_ngsi_ld_name, expand_ngsi_ld_name
+from hansa.kernel.jsonld import ContextRegistry
 from hansa.kernel.outbound import OutboundClient
 from hansa.kernel.settings import ParticipantSettings, Settings
-from hansa.kernel.store import Kind, Store
+from hansa.kernel.store import Store
 from hansa.kernel.telemetry import NEGOTIATIONS
 from hansa.node.adapters import (
     Agreements,
@@ -39,12 +32,11 @@ from hansa.node.adapters import (
 )
 from hansa.node.directory import Directory, KnownParty
 from hansa.node.journal import Journal
+from hansa.node.questions import DATA_PATH, Questions
 from hansa.node.sources import Sources
-from hansa.policy import AttributeInfo, Cut, Scope, Usage, compile_policy, explain
 from hansa.trust import Anchors, Authority, MembershipClient, Register, StatusHolder
 
 DSP_PATH = "dsp/2025-1"
-DATA_PATH = "data/ngsi-ld/v1"
 _WORDS = {
     ("negotiation", "REQUESTED"): "Negotiation began with",
     ("negotiation", "FINALIZED"): "Contract concluded with",
@@ -55,7 +47,6 @@ _WORDS = {
     ("transfer", "COMPLETED"): "Data flow completed with",
     ("transfer", "TERMINATED"): "Data flow stopped with",
 }
-KNOWN_DATASETS = Kind("node_known_dataset", RemoteDataset, key=lambda dataset: dataset.id)
 
 
 @dataclass(frozen=True)
@@ -72,7 +63,7 @@ class Shared:
     dialect: Dialect
 
 
-class Participant:
+class Participant(Questions):
     """One participant of a node. Its parts are public: the node's own code reads them."""
 
     def __init__(self, given: ParticipantSettings, store: Store, shared: Shared) -> None:
@@ -185,11 +176,11 @@ class Participant:
     def _build_trade(self, shared: Shared) -> None:
         clock, ids = shared.clock, shared.ids
         self.usage = UsageLedger(self.store, clock)
-        self._agreements = Agreements(self.catalogue)
+        self.agreements = Agreements(self.catalogue)
         self.grants = Grants(
             self.store,
             endpoint=f"{self.url}/{DATA_PATH}",
-            agreements=self._agreements,
+            agreements=self.agreements,
             standing=MemberStanding(self.identity),
             usage=self.usage,
             clock=clock,
@@ -213,7 +204,7 @@ class Participant:
                 client=shared.client,
             ),
         )
-        self._agreements.exchange = self.exchange
+        self.agreements.exchange = self.exchange
         self.exchange.on_change(self._changed)
         self.exchange.on_agreement_ended(self._agreement_ended)
 
@@ -281,118 +272,6 @@ class Participant:
 
     async def _agreement_ended(self, agreement: Agreement) -> None:
         await self.grants.agreement_changed(agreement.id)
-
-    # -- questions that several pages ask --------------------------------------------------------
-
-    def describe(self) -> dict[str, Any]:
-        """Give id, title, did, role."""
-        return {"id": self.id, "title": self.title, "did": self.did, "role": self.role}
-
-    def title_of(self, did: str) -> str:
-        """Give the title of a participant."""
-        return self.title if did == self.did else self.directory.title_of(did)
-
-    def matches(self, dataset: RemoteDataset, query: str) -> bool:
-        """Say whether a remote dataset has every word of a query."""
-        return matches(dataset, query)
-
-    async def remember(self, dataset: RemoteDataset) -> None:
-        """Keep what a provider said of a dataset when we asked for it."""
-        await self.store.write(lambda tx: tx.put(KNOWN_DATASETS, dataset))
-
-    async def known_dataset(self, dataset_id: str) -> Dataset | RemoteDataset | None:
-        """Give a dataset of ours, or one that we asked for, or None."""
-        try:
-            return await self.catalogue.get(dataset_id)
-        except HansaError as error:
-            if error.code is not Code.not_found:
-                raise
-        return await self.store.read(lambda tx: tx.get(KNOWN_DATASETS, dataset_id))
-
-    async def slip(self, odrl: Mapping[str, Any], dataset_id: str) -> dict[str, Any]:
-        """Give the contract slip of an offer or agreement on a dataset, in plain words."""
-        known = await self.known_dataset(dataset_id)
-        names = {dataset_id: known.title} if known else {}
-        for side in ("assigner", "assignee"):
-            if odrl.get(side):
-                names[str(odrl[side])] = self.title_of(str(odrl[side]))
-        plain = explain(
-            {**odrl, "target": dataset_id},
-            attributes=attribute_infos(known.attributes if known else ()),
-            names=names,
-        )
-        slip: dict[str, Any] = msgspec.to_builtins(plain)
-        return slip
-
-    async def temporal(
-        self, scope: Scope, name: str, start: datetime, end: datetime, entity: str | None
-    ) -> list[dict[str, Any]]:
-        """Give an attribute's instances in [start, end) as simplified temporal entities."""
-        page = await self.broker.temporal(
-            scope,
-            Query(ids=(entity,) if entity else ()),
-            TemporalQuery(
-                start=_micros(start), end=_micros(end), attributes=(expand_ngsi_ld_name(name),)
-            ),
-            Slice(limit=1_000),
-            values=True,
-        )
-        return [msgspec.json.decode(item) for item in page.items]
-
-    async def count_entities(self, cut: Cut | None = None) -> int:
-        """Count the entities of a selection, or all."""
-        scope = Scope.everything() if cut is None else Scope(permits=(cut,))
-        page = await self.broker.query(scope, Query(), Slice(limit=0, count=True))
-        return page.count or 0
-
-    async def type_query(self, dataset_id: str) -> str:
-        """Give `type=A,B&` for a dataset, or nothing when it is not known."""
-        known = await self.known_dataset(dataset_id)
-        if known is None or not known.types:
-            return ""
-        return "type=" + ",".join(compact_ngsi_ld_name(name) for name in known.types) + "&"
-
-    async def endpoint_of(self, transfer: TransferProcess) -> str | None:
-        """Give the address that a transfer is read from."""
-        if transfer.role is Role.provider:
-            return f"{self.url}/{DATA_PATH}"
-        access = await self.access.describe(transfer.id)
-        return access.endpoint if access is not None else None
-
-    async def cut_of(self, agreement: Agreement) -> dict[str, Any] | None:
-        """Say what an agreement cuts away; only its provider knows."""
-        if agreement.role is not Role.provider:
-            return None
-        governing = await self._agreements.governing(agreement)
-        policy = compile_policy(
-            governing.odrl, target=governing.target, selection=governing.selection
-        )
-        decision = policy.decide(
-            Usage(
-                action="use",
-                target=governing.target,
-                assignee=governing.assignee,
-                purpose=governing.purpose,
-                now=self.clock.now(),
-            )
-        )
-        summary = await self.broker.summary(decision.scope, governing.selection)
-        withheld = [compact_ngsi_ld_name(name) for name in summary.attributes_withheld]
-        return {
-            "entities_total": summary.entities_total,
-            "entities_visible": summary.entities_visible,
-            "attributes_withheld": withheld,
-            "why": [reason.message for reason in decision.reasons],
-        }
-
-
-def attribute_infos(attributes: Sequence[Attribute]) -> list[AttributeInfo]:
-    """Give what the explanation of terms needs to know of attributes."""
-    return [AttributeInfo(name=a.name, title=a.title or a.name) for a in attributes]
-
-
-def _micros(at: datetime) -> int:
-    return int(at.timestamp() * 1_000_000)
 
 
 class _LateStatus:

@@ -13,7 +13,7 @@ from hansa.dataplane import TransferUsage
 from hansa.exchange import Agreement, ContractNegotiation, LogEntry, TransferProcess
 from hansa.kernel import iso
 from hansa.kernel.jsonld import compact_ngsi_ld_name
-from hansa.node.participant import attribute_infos
+from hansa.node.questions import attribute_infos
 from hansa.policy import explain
 
 Json = dict[str, Any]

@@ -12,6 +12,8 @@ from hansa.kernel.store import ReadTx
 SCAN_MAX = 2_000
 """How many candidates one page looks at before it is given as it is, with a `next`."""
 
+_PROBE = 32
+
 
 class Cursor(NamedTuple):
     """A place between two datasets: `key` is left out, `backwards` is the direction."""
@@ -33,6 +35,27 @@ class Cursor(NamedTuple):
                 field="cursor",
             )
         return cls(key, direction == "before")
+
+
+def sparsest(tx: ReadTx, words: tuple[str, ...], at: Cursor) -> str:
+    """Give the word whose datasets lie furthest apart from here on: the best index to walk.
+
+    Looks at `_PROBE` datasets per word, however many there are: the further the last of them is,
+    the rarer the word. A word that runs out before is rarer still.
+    """
+    if len(words) == 1:
+        return words[0]
+    found: list[tuple[int, str, str]] = []
+    for word in words:
+        hits = tx.find(
+            DATASET, {"word": word}, after=at.key, limit=_PROBE, newest_first=at.backwards
+        )
+        found.append((len(hits), hits[-1].id if hits else "", word))
+    fewest = min(count for count, _, _ in found)
+    if fewest < _PROBE:
+        return next(word for count, _, word in found if count == fewest)
+    furthest = min if at.backwards else max
+    return furthest((last, word) for _, last, word in found)[1]
 
 
 def page_of(

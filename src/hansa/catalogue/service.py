@@ -19,7 +19,7 @@ from hansa.catalogue.model import (
     Page,
     Tally,
 )
-from hansa.catalogue.paging import Cursor, page_of
+from hansa.catalogue.paging import Cursor, page_of, sparsest
 from hansa.catalogue.words import words_of
 from hansa.identity import Caller
 from hansa.kernel import Clock, Code, HansaError, Ids
@@ -211,7 +211,7 @@ class Catalogue:
             views = ({"reader": EVERYONE}, {"reader": reader})
 
         def job(tx: ReadTx) -> Page:
-            first = {"word": _rarest(tx, words)} if words else {}
+            first = {"word": sparsest(tx, words, at)} if words else {}
             rest = frozenset(words) - frozenset(first.values())
             return page_of(tx, [{**wanted, **first, **view} for view in views], rest, at, limit)
 
@@ -232,12 +232,6 @@ class Catalogue:
             return counts
 
         return await self._store.read(job)
-
-
-def _rarest(tx: ReadTx, words: tuple[str, ...]) -> str:
-    if len(words) == 1:
-        return words[0]
-    return min(words, key=lambda word: tx.count(DATASET, {"word": word}))
 
 
 def _with_free_name(tx: Tx, dataset: Dataset, *, explicit: bool) -> Dataset:

@@ -49,7 +49,8 @@ class LiveGrants:
         """Put a grant's newest revision into memory and give it; an ended one leaves it (None).
 
         An older revision than the one held (answers of two commits crossed) changes nothing, and
-        what ended lately is not taken up again. Whoever still holds the `LiveGrant`, as a running answer does, sees the change.
+        what ended lately is not taken up again. Whoever still holds the `LiveGrant`, as a running
+        answer does, sees the change.
         """
         live = self._by_transfer.get(grant.transfer_id)
         if live is None:

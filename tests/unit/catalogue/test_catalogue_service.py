@@ -258,3 +258,20 @@ def test_a_selection_becomes_the_cut_that_a_policy_starts_from() -> None:
     cut = Selection(types=("https://t",), id_prefix="urn:x:").cut()
     assert (cut.types, cut.id_prefix, cut.attributes) == (frozenset({"https://t"}), "urn:x:", None)
     assert Selection().cut().unrestricted
+
+
+@pytest.mark.parametrize("query", ["dataset even", "even dataset", "odd even", "third even"])
+async def test_words_that_many_datasets_have_are_searched_by_the_rarer(
+    catalogue: Catalogue, query: str
+) -> None:
+    made = await catalogue.publish_all(
+        [
+            draft(f"Dataset {n}", keywords=("even" if n % 2 else "odd", "third" if n % 3 else "x"))
+            for n in range(150)
+        ]
+    )
+    wanted = [d.id for d in made if set(query.split()) <= set(d.words)]
+    pages = await _walk(catalogue, query, 20)
+    assert [d.id for page in pages for d in page.items] == wanted
+    last = await catalogue.search(query, caller(SOUTH), cursor="before:~", limit=200)
+    assert [d.id for d in last.items] == wanted

@@ -17,11 +17,11 @@ from hansa.node.journal import Journal
 from hansa.policy import Cut, Scope
 
 _log = structlog.get_logger("hansa.sources")
-_BATCH = 1_000
+_BATCH = 100
 _FIRST_HISTORY = timedelta(hours=24)
 _BACK_STEP = timedelta(hours=6)
 _BACK_PAUSE_S = 1.0
-_HISTORY_BATCH = 20
+_HISTORY_BATCH = 4
 _MISSED_MAX = timedelta(days=30)
 DELFT_ENERGY = "delft-energy"
 

@@ -1,17 +1,18 @@
 /** Colours: tokens read from the page, and scales that are even to the eye and safe for all. */
 
-/** Ten steps of cividis (Nuñez, Anderton, Renslow 2018), dark to light. */
-export const CIVIDIS = [
-  "#00224e",
-  "#123570",
-  "#3b496c",
-  "#575d6d",
-  "#707173",
-  "#8a8678",
-  "#a59c74",
-  "#c3b369",
-  "#e1cc55",
-  "#fee838",
+/**
+ * ColorBrewer YlGnBu without its palest step: even, safe for colour-blind eyes, and with a hue in
+ * the middle, so that no value looks like the grey of a building without one.
+ */
+export const SEQUENCE = [
+  "#edf8b1",
+  "#c7e9b4",
+  "#7fcdbb",
+  "#41b6c4",
+  "#1d91c0",
+  "#225ea8",
+  "#253494",
+  "#081d58",
 ] as const;
 
 /** Resolve a token to a colour that a canvas understands (`light-dark()` included). */

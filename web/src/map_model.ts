@@ -50,6 +50,32 @@ export interface Scale {
   unit: string;
   low: number;
   high: number;
+  /** Set when few values are large and most small: steps then grow, from about this size on. */
+  knee: number | null;
+}
+
+const SKEWED = 6;
+
+/** Where a value stands on its scale, from 0 to 1. */
+export function placeOn(scale: Scale, value: number): number {
+  const span = scale.high - scale.low;
+  const share = Math.max(0, Math.min(span, value - scale.low));
+  if (scale.knee === null) return share / span;
+  return Math.log1p(share / scale.knee) / Math.log1p(span / scale.knee);
+}
+
+/** The value at a place on a scale: the reverse of `placeOn`. */
+export function valueAt(scale: Scale, place: number): number {
+  const span = scale.high - scale.low;
+  if (scale.knee === null) return scale.low + place * span;
+  return scale.low + scale.knee * Math.expm1(place * Math.log1p(span / scale.knee));
+}
+
+function kneeOf(scale: Scale, values: readonly number[]): number | null {
+  const sorted = values.map((v) => v - scale.low).sort((a, b) => a - b);
+  const middle = sorted[Math.floor(sorted.length / 2)] ?? 0;
+  const span = scale.high - scale.low;
+  return middle > 0 && span / middle > SKEWED ? middle : null;
 }
 
 /** The id under which a feature is known: its property `id`, else its GeoJSON id. */
@@ -142,6 +168,7 @@ export function scales(
   before: ReadonlyMap<string, Scale> = new Map(),
 ): Map<string, Scale> {
   const found = new Map<string, Scale>();
+  const pooled = new Map<string, number[]>();
   for (const layer of layers) {
     const { attribute } = layer;
     if (!attribute) continue;
@@ -154,6 +181,7 @@ export function scales(
       unit: attribute.unit ?? "",
       low: old?.low ?? Number.POSITIVE_INFINITY,
       high: old?.high ?? Number.NEGATIVE_INFINITY,
+      knee: old?.knee ?? null,
     };
     const bounds = values.length ? [attribute.min, attribute.max] : [];
     for (const value of [...values, ...bounds]) {
@@ -162,11 +190,13 @@ export function scales(
       scale.high = Math.max(scale.high, value);
     }
     found.set(key, scale);
+    pooled.set(key, [...(pooled.get(key) ?? []), ...values]);
   }
   for (const scale of found.values()) {
     if (!Number.isFinite(scale.low)) scale.low = 0;
     if (scale.low > 0 && scale.low < scale.high / 4) scale.low = 0;
     if (!(scale.high > scale.low)) scale.high = scale.low + 1;
+    if (!before.has(scale.key)) scale.knee = kneeOf(scale, pooled.get(scale.key) ?? []);
   }
   return found;
 }

@@ -8,6 +8,7 @@ import {
   featureTitle,
   type LayerSpec,
   scaleOf,
+  valueAt,
   valueIn,
 } from "./map_model";
 import { steps } from "./map_style";
@@ -29,7 +30,7 @@ function labels(layer: LayerSpec): TemplateResult[] {
 
 function swatch(layer: LayerSpec): TemplateResult {
   const colours = steps(isDark());
-  const inside = layer.attribute ? (colours[6] as string) : "var(--map-house)";
+  const inside = layer.attribute ? (colours[4] as string) : "var(--map-house)";
   return html`<svg class="swatch" viewBox="0 0 20 20" width="20" height="20" aria-hidden="true">
     ${
       layer.geometry === "point"
@@ -53,7 +54,7 @@ export function layerList(host: HansaMap, toggle: (id: string) => void): Templat
             ${swatch(layer)}
             <span><span class="layer-title">${layer.title}</span> <span class="quiet">${origin(layer)}</span>${labels(layer)}</span>
           </label>
-          ${layer.terms && !refusal ? html`<p class="layer-terms">${layer.terms}</p>` : nothing}
+          ${layer.terms && !refusal ? html`<details class="layer-terms"><summary>Under a contract</summary><p>${layer.terms}</p></details>` : nothing}
           ${
             refusal
               ? html`<div class="layer-refusal" role="status">
@@ -69,6 +70,11 @@ export function layerList(host: HansaMap, toggle: (id: string) => void): Templat
   </section>`;
 }
 
+/** Two significant figures are enough between the ends of a legend. */
+function round(value: number): number {
+  return value === 0 ? 0 : Number(value.toPrecision(2));
+}
+
 /** One legend per scale, with its unit. */
 export function legend(host: HansaMap): TemplateResult | typeof nothing {
   const used = new Set(host.shown().map((layer) => scaleOf(layer, host.scales)?.key));
@@ -81,11 +87,16 @@ export function legend(host: HansaMap): TemplateResult | typeof nothing {
       (scale) => html`<figure class="legend">
         <figcaption>${scale.title}${scale.unit ? `, ${scale.unit}` : ""}</figcaption>
         <svg viewBox="0 0 100 10" preserveAspectRatio="none" aria-hidden="true">
-          ${colours.map((colour, i) => svg`<rect x=${i * 10} width="10.200" height="10" fill=${colour} />`)}
+          ${colours.map((colour, i) => svg`<rect x=${(i * 100) / colours.length} width=${100 / colours.length + 0.2} height="10" fill=${colour} />`)}
         </svg>
-        <p class="legend-ends"><span>${number(scale.low)}</span><span>${number((scale.low + scale.high) / 2)}</span><span>${number(scale.high)}</span></p>
+        <p class="legend-ends">${[0, 1 / 3, 2 / 3, 1].map((place) => html`<span>${number(round(valueAt(scale, place)))}</span>`)}</p>
       </figure>`,
     )}
+    ${
+      host.shown().some((layer) => layer.area)
+        ? html`<p class="legend-area"><svg viewBox="0 0 28 20" width="28" height="20" aria-hidden="true"><path class="lines" d="M2 18 14 2M10 18 22 2M18 18 26 7M2 8 7 2" /><rect class="edge" x="2" y="2" width="24" height="16" /></svg>Area of a contract: only what lies inside is received.</p>`
+        : nothing
+    }
   </section>`;
 }
 

@@ -5,8 +5,8 @@ import type {
   LayerSpecification,
   StyleSpecification,
 } from "maplibre-gl";
-import { CIVIDIS, isDark, token } from "./colours";
-import { HEIGHT, type LayerSpec, type MapSpec, type Scale } from "./map_model";
+import { isDark, SEQUENCE, token } from "./colours";
+import { HEIGHT, type LayerSpec, type MapSpec, type Scale, valueAt } from "./map_model";
 
 export const HATCH = "hatch";
 
@@ -35,7 +35,7 @@ export function palette(): Palette {
 
 /** The steps of the scale: more is darker on a light ground and lighter on a dark one. */
 export function steps(dark: boolean): string[] {
-  return dark ? [...CIVIDIS] : [...CIVIDIS].reverse();
+  return dark ? [...SEQUENCE].reverse() : [...SEQUENCE];
 }
 
 /** An empty style: ground, and the tile server when one is set. */
@@ -66,10 +66,7 @@ export function colourBy(
 ): ExpressionSpecification | string {
   if (!layer.attribute || !scale) return layer.kind === "own" ? c.house : c.houseHigh;
   const colours = steps(c.dark);
-  const stops = colours.flatMap((colour, i) => [
-    scale.low + ((scale.high - scale.low) * i) / (colours.length - 1),
-    colour,
-  ]);
+  const stops = colours.flatMap((colour, i) => [valueAt(scale, i / (colours.length - 1)), colour]);
   const value: ExpressionSpecification = ["get", layer.attribute.name];
   return [
     "case",

@@ -63,6 +63,7 @@ def environment() -> Environment:
         event_tone=event_tone,
         event_path=event_path,
         area_sketch=area_sketch,
+        capitalised=lambda text: text[:1].upper() + text[1:],
         sample_sketch=sample_sketch,
         period=lambda start, end, now: period_sketch(words.instant(start), words.instant(end), now),
     )

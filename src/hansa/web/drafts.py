@@ -7,7 +7,9 @@ half an hour, when they are published, or when the process ends.
 from __future__ import annotations
 
 import asyncio
+import shutil
 import tempfile
+import weakref
 from collections.abc import AsyncIterator
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -34,13 +36,14 @@ class Drafts:
     def __init__(self, clock: Clock, ids: Ids) -> None:
         self._clock = clock
         self._ids = ids
-        self._folder: tempfile.TemporaryDirectory[str] | None = None
+        self._folder: Path | None = None
         self._drafts: dict[str, _Draft] = {}
 
     def _place(self, key: str) -> Path:
         if self._folder is None:
-            self._folder = tempfile.TemporaryDirectory(prefix="hansa-drafts-")
-        return Path(self._folder.name) / key
+            self._folder = Path(tempfile.mkdtemp(prefix="hansa-drafts-"))
+            weakref.finalize(self, shutil.rmtree, self._folder, ignore_errors=True)
+        return self._folder / key
 
     async def _remember(self, key: str, owner: str, upload: Upload) -> str:
         await self._sweep()

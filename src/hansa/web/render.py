@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gettext
 from datetime import datetime
+from functools import cache
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlsplit
@@ -29,8 +30,9 @@ def translations() -> gettext.NullTranslations:
     return gettext.translation("hansa", _HERE / "locale", languages=["en"], fallback=True)
 
 
+@cache
 def environment() -> Environment:
-    """Build the template environment: autoescape on, undefined names are errors."""
+    """Give the template environment: autoescape on, undefined names are errors. Built once."""
     env = Environment(
         loader=FileSystemLoader(_HERE / "templates"),
         autoescape=select_autoescape(default=True, default_for_string=True),

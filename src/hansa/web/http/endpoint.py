@@ -178,6 +178,8 @@ def endpoint(pages: Pages, handler: Handler) -> Callable[[Request], Awaitable[Re
             return error_page(pages, request, error, visit)
         except Exception as error:  # noqa: BLE001 - the outermost wall of the pages
             return error_page(pages, request, unexpected(error), visit)
+        finally:
+            await request.close()
 
     return answer
 

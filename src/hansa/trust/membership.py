@@ -237,6 +237,9 @@ class MembershipClient:
         kept = await self.identity.wallet.store(jwt)
         if MEMBERSHIP_CREDENTIAL not in kept.types or kept.issuer != joining.authority_did:
             raise HansaError(Code.issuer_untrusted, "The credential is not of our authority.")
+        if kept.status_list is not None:  # who is a member can also judge others
+            self.status.follow(kept.status_list)
+            await self.status.refresh()
         member = msgspec.structs.replace(
             joining,
             state="member",
@@ -247,9 +250,6 @@ class MembershipClient:
         )
         await self._store.write(lambda tx: tx.put(JOINING, member))
         self._joining = member
-        if kept.status_list is not None:
-            self.status.follow(kept.status_list)
-            await self.status.refresh()
 
     async def _reload(self) -> None:
         self._joining = await self._store.read(lambda tx: tx.get(JOINING, _KEY))

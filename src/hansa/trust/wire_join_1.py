@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Any, TypeVar
 
 import msgspec
@@ -26,6 +27,7 @@ CONTEXT: dict[str, Any] = {
 }
 BODY_BYTES_MAX = 64 * 1024
 
+_NAMED = re.compile(r"field `([^`]*)`")
 Body = TypeVar("Body", bound=msgspec.Struct)
 
 
@@ -66,11 +68,13 @@ def read(raw: bytes, body: type[Body]) -> Body:
         return msgspec.json.decode(raw, type=body)
     except msgspec.ValidationError as error:
         reason, _, place = str(error).partition(" - at ")
+        named = _NAMED.search(reason)
+        unknown = named is not None and "unknown" in reason
         raise HansaError(
-            Code.invalid_field,
+            Code.unknown_field if unknown else Code.invalid_field,
             "The body has a wrong member.",
             f"{reason}.",
-            field=place.strip("`").removeprefix("$.") or "body",
+            field=named[1] if named else place.strip("`").removeprefix("$.") or "body",
         ) from error
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise HansaError(

@@ -128,7 +128,7 @@ class KeyRing:
         assert self._active is not None, "load the key ring before use"
         return self._active
 
-    def keys(self) -> tuple[StoredKey, ...]:
+    def history(self) -> tuple[StoredKey, ...]:
         """List all keys of the ring with their states, the newest first."""
         return self._keys
 

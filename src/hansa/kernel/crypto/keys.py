@@ -77,7 +77,7 @@ class PublicKey:
             raise _bad("Its `use` is not `sig`.")
         try:
             key = cls._read(jwk)
-        except (ValueError, TypeError, AttributeError) as error:
+        except (ValueError, TypeError, AttributeError, KeyError) as error:
             raise _bad("It is not a valid point of its curve.") from error
         if key is None:
             raise _bad("Supported are EC P-256, EC P-384 and OKP Ed25519.")

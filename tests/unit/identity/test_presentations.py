@@ -343,9 +343,10 @@ async def test_a_banned_key_is_known_by_its_thumbprint_under_any_name(
 ) -> None:
     document = await delft.identity.document()
     method = document["verificationMethod"][0] | {"id": f"{delft.did}#renamed"}
-    purposes = dict.fromkeys(
-        ("authentication", "assertionMethod", "capabilityInvocation"), [method["id"]]
-    )
+    purposes = {
+        purpose: [method["id"]]
+        for purpose in ("authentication", "assertionMethod", "capabilityInvocation")
+    }
     body = msgspec.json.encode(document | {"verificationMethod": [method]} | purposes)
     answer = OutboundResponse(status=200, headers={}, body=body)
     world.wire.answers[f"{delft.url}/did.json"] = answer

@@ -44,19 +44,21 @@ class Client:
         """POST a JSON body to `/api/v1` + path."""
         return self._json("POST", path, {} if body is None else body, None)
 
-    def upload(self, path: str, file_name: str, content: bytes, fields: Mapping[str, str]) -> Json:
-        """POST a file with form fields (multipart/form-data)."""
+    def upload(
+        self, path: str, files: Mapping[str, tuple[str, bytes]], fields: Mapping[str, str]
+    ) -> Json:
+        """POST files, by form field as (name, content), and form fields (multipart/form-data)."""
         boundary = "hansa-file-boundary-7f3b"
         parts: list[bytes] = []
         for name, value in fields.items():
             head = f'--{boundary}\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n'
             parts.append(f"{head}{value}\r\n".encode())
-        safe = file_name.replace('"', "").replace("\r", "").replace("\n", "")
-        parts.append(
-            f'--{boundary}\r\nContent-Disposition: form-data; name="file"; filename="{safe}"\r\n'
-            "Content-Type: application/octet-stream\r\n\r\n".encode()
-        )
-        body = b"".join(parts) + content + f"\r\n--{boundary}--\r\n".encode()
+        for name, (file_name, content) in files.items():
+            safe = file_name.replace('"', "").replace("\r", "").replace("\n", "")
+            head = f'--{boundary}\r\nContent-Disposition: form-data; name="{name}"; '
+            head += f'filename="{safe}"\r\nContent-Type: application/octet-stream\r\n\r\n'
+            parts += [head.encode(), content, b"\r\n"]
+        body = b"".join(parts) + f"--{boundary}--\r\n".encode()
         status, _, answer = self.raw(
             "POST",
             f"/api/v1{path}",

@@ -6,9 +6,9 @@ import json
 import socket
 
 import pytest
+from tests.e2e.space import CONSUMER, PROVIDER, Space
 
 from hansa.node.processes import find
-from tests.e2e.space import CONSUMER, PROVIDER, Space
 
 
 def test_up_tells_its_story_and_returns_while_the_space_runs_on(space: Space) -> None:

@@ -15,10 +15,10 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from tests.e2e.space import AUTHORITY, CONSUMER, PROVIDER, Space, wait_for
 
 from hansa.kernel import HansaError
 from hansa.node.processes import find, start, wait_ready
-from tests.e2e.space import AUTHORITY, CONSUMER, PROVIDER, Space, wait_for
 
 KILLS = int(os.environ.get("HANSA_SOAK_KILLS", "4"))
 SOAK = "HANSA_SOAK_KILLS" in os.environ

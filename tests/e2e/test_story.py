@@ -8,9 +8,9 @@ from typing import Any
 from urllib.parse import quote
 
 import pytest
+from tests.e2e.space import AUTHORITY, CONSUMER, PROVIDER, Space, wait_for
 
 from hansa.kernel import HansaError
-from tests.e2e.space import AUTHORITY, CONSUMER, PROVIDER, Space, wait_for
 
 C = f"/participants/{CONSUMER}"
 P = f"/participants/{PROVIDER}"

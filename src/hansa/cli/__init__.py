@@ -65,8 +65,11 @@ def fail(error: HansaError) -> NoReturn:
     click.secho(f"Error: {error.title}", fg="red", err=True)
     if error.detail:
         click.echo(error.detail, err=True)
+    field = error.facts.get("field")
+    if field:
+        click.echo(f"Where: {field}", err=True)
     following = error.facts.get("next")
-    if following:
+    if following and following != error.detail:
         click.echo(f"Next: {following}", err=True)
     sys.exit(1)
 

@@ -30,11 +30,9 @@ def node_options(command: F) -> F:
 def connect(node: str | None, home: Path | None) -> tuple[NodeFolder, Client, str]:
     """Give the node's folder, a client as its operator, and the API path of its participant."""
     folder = Home(home or default_home()).node(node)
-    return (
-        folder,
-        Client(folder.url, folder.operator_token),
-        f"/participants/{folder.participant}",
-    )
+    client = Client(folder.url, folder.operator_token)
+    click.get_current_context().call_on_close(client.close)
+    return folder, client, f"/participants/{folder.participant}"
 
 
 def show(body: Any, as_json: bool, lines: Sequence[str]) -> None:

@@ -106,7 +106,9 @@ def _start_missing(nodes: list[NodeFolder], steps: Steps) -> None:
 
 
 def _client(node: NodeFolder) -> Client:
-    return Client(node.url, node.operator_token)
+    client = Client(node.url, node.operator_token)
+    click.get_current_context().call_on_close(client.close)
+    return client
 
 
 def _addresses(nodes: list[NodeFolder], steps: Steps) -> None:

@@ -24,6 +24,9 @@ Json = dict[str, Any]
     "--set", "parameters", multiple=True, metavar="NAME=VALUE", help="A parameter of the terms."
 )
 @click.option("--mapping", type=click.Path(exists=True, dir_okay=False), help="Mapping as JSON.")
+@click.option(
+    "--places", type=click.Path(exists=True, dir_okay=False), help="File with places to join."
+)
 @click.option("--suggest", is_flag=True, help="Print the suggested mapping and publish nothing.")
 @click.option("--licence", default="", help="Licence of the data.")
 @click.option("--attribution", default="", help="Who must be named.")
@@ -34,6 +37,7 @@ def publish_command(
     template: str,
     parameters: tuple[str, ...],
     mapping: str | None,
+    places: str | None,
     suggest: bool,
     licence: str,
     attribution: str,
@@ -59,7 +63,10 @@ def publish_command(
         file = Path(source)
         if not file.is_file():
             raise click.BadParameter(f"{source} is not a file.", param_hint="SOURCE")
-        answer = client.upload(path, file.name, file.read_bytes(), fields)
+        files = {"file": (file.name, file.read_bytes())}
+        if places:
+            files["places"] = (Path(places).name, Path(places).read_bytes())
+        answer = client.upload(path, files, fields)
     if suggest:
         click.echo(json.dumps(answer["mapping"], indent=2))
         return

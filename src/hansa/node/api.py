@@ -251,7 +251,13 @@ class Api:
         async with read_source(request) as (upload, fields):
             _known(fields, *_PUBLISH_FIELDS)
             return _answer(
-                await self._m.suggest(caller, _p(request), upload, mapping=fields.get("mapping"))
+                await self._m.suggest(
+                    caller,
+                    _p(request),
+                    upload,
+                    mapping=fields.get("mapping"),
+                    places=fields.get("places"),
+                )
             )
 
     async def _publish(self, request: Request) -> Response:
@@ -269,6 +275,7 @@ class Api:
                     parameters=fields.get("parameters") or {},
                     licence=_text(fields, "licence", required=False),
                     attribution=_text(fields, "attribution", required=False),
+                    places=fields.get("places"),
                 )
             )
 
@@ -290,7 +297,16 @@ class Api:
         )
 
 
-_PUBLISH_FIELDS = ("mapping", "title", "template", "parameters", "licence", "attribution", "url")
+_PUBLISH_FIELDS = (
+    "mapping",
+    "places",
+    "title",
+    "template",
+    "parameters",
+    "licence",
+    "attribution",
+    "url",
+)
 
 
 def _p(request: Request) -> str:

@@ -33,7 +33,7 @@ async def read_source(request: Request) -> AsyncIterator[tuple[Upload, dict[str,
     if kind == "application/json":
         raw = await read_body(request, _BODY_MAX)
         try:
-            fields = msgspec.json.decode(raw, type=dict[str, Any])
+            fields: dict[str, Any] = msgspec.json.decode(raw, type=dict[str, Any])
         except msgspec.DecodeError as error:
             raise HansaError(Code.invalid_json, "The body is not a JSON object.") from error
         url = fields.pop("url", None)
@@ -57,7 +57,7 @@ async def read_source(request: Request) -> AsyncIterator[tuple[Upload, dict[str,
         raise _too_large()
     with tempfile.TemporaryDirectory(prefix="hansa-upload-") as folder:
         try:
-            form = await request.form(max_files=1, max_fields=20, max_part_size=_PART_MAX)
+            form = await request.form(max_files=2, max_fields=20, max_part_size=_PART_MAX)
         except MultiPartException as error:
             raise HansaError(
                 Code.invalid_request, "The form could not be read.", error.message
@@ -71,6 +71,11 @@ async def read_source(request: Request) -> AsyncIterator[tuple[Upload, dict[str,
             path = Path(folder) / "source"
             size = await _save(file, path)
             fields = {name: value for name, value in form.items() if isinstance(value, str)}
+            places = form.get("places")
+            if isinstance(places, UploadFile) and places.filename:
+                second = Path(folder) / "places"
+                held = await _save(places, second)
+                fields["places"] = Upload(name=places.filename, path=second, size_bytes=held)
             upload = Upload(name=file.filename or "file", path=path, size_bytes=size)
             yield upload, _decoded(fields)
 

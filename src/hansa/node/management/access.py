@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from hansa.identity import Caller
@@ -12,6 +14,19 @@ if TYPE_CHECKING:
     from hansa.node.runtime import Node
 
 Json = dict[str, Any]
+
+
+@contextmanager
+def given(field: str) -> Iterator[None]:
+    """Name the field of the request whose address could not be reached: the caller chose it."""
+    try:
+        yield
+    except HansaError as error:
+        if error.status < 500:
+            raise
+        raise HansaError(
+            error.code, error.title, error.detail, status=422, **{**error.facts, "field": field}
+        ) from error
 
 
 class Access:

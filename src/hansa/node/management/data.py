@@ -79,10 +79,11 @@ class Data(Access):
             if error.code is not Code.not_found:
                 raise
         agreed = await self._agreed(p)
-        for read in await p.remote.fetch_all():
-            for dataset in read.datasets:
-                if dataset.id == dataset_id:
-                    return self._remote(p, dataset, agreed)
+        for refresh in (False, True):
+            for read in await self._reads(p, refresh=refresh):
+                for dataset in read.datasets:
+                    if dataset.id == dataset_id:
+                        return self._remote(p, dataset, agreed)
         known = await p.known_dataset(dataset_id)
         if isinstance(known, RemoteDataset):
             return self._remote(p, known, agreed)
@@ -179,9 +180,9 @@ class Data(Access):
 
     # -- views ---------------------------------------------------------------------------------
 
-    async def _reads(self, p: Participant) -> list[RemoteCatalogue]:
+    async def _reads(self, p: Participant, *, refresh: bool = False) -> list[RemoteCatalogue]:
         try:
-            return await p.remote.fetch_all()
+            return await p.remote.fetch_all(refresh=refresh)
         except HansaError as error:
             if error.code is Code.membership_missing:
                 return []

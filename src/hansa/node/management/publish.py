@@ -16,7 +16,7 @@ from hansa import ingest
 from hansa.catalogue import Attribute, Temporal, slug
 from hansa.identity import Caller
 from hansa.kernel import Code, HansaError
-from hansa.node.management.access import Json
+from hansa.node.management.access import Json, given
 from hansa.node.management.data import Data, DatasetBody
 from hansa.node.participant import Participant
 from hansa.web import Upload
@@ -33,12 +33,18 @@ class Publishing(Data):
     """The publishing side of the management API."""
 
     async def suggest(
-        self, caller: Caller, participant: str, upload: Upload, *, mapping: Json | None
+        self,
+        caller: Caller,
+        participant: str,
+        upload: Upload,
+        *,
+        mapping: Json | None,
+        places: Upload | None = None,
     ) -> Json:
         """Suggest a mapping for a source, or try a given one on its first rows."""
         self.participant(caller, participant)
         async with self._file(upload) as path:
-            return await asyncio.to_thread(_try, path, upload.name, mapping)
+            return await asyncio.to_thread(_try, path, upload.name, mapping, places)
 
     async def publish(
         self,
@@ -52,12 +58,16 @@ class Publishing(Data):
         parameters: Mapping[str, Any],
         licence: str = "",
         attribution: str = "",
+        places: Upload | None = None,
     ) -> Json:
-        """Write a source's rows as entities with history, and publish them as a dataset."""
+        """Write a source's rows as entities with history, and publish them as a dataset.
+
+        `places` is a second file that the mapping's geometry may join.
+        """
         p = self.participant(caller, participant)
         name = await self._free_name(p, title)
         async with self._file(upload) as path:
-            result = await asyncio.to_thread(_apply, path, upload.name, mapping, name)
+            result = await asyncio.to_thread(_apply, path, upload.name, mapping, name, places)
             draft = DatasetBody(
                 title=title,
                 name=name,
@@ -120,7 +130,8 @@ class Publishing(Data):
             )
         with tempfile.TemporaryDirectory(prefix="hansa-source-") as folder:
             path = Path(folder) / "source"
-            await self._download(upload.url, path)
+            with given("url"):
+                await self._download(upload.url, path)
             yield path
 
     async def _download(self, url: str, path: Path) -> None:
@@ -149,27 +160,28 @@ class Publishing(Data):
 def _mapping(raw: Json | None, source: ingest.Source) -> ingest.Mapping:
     if raw is None:
         return ingest.suggest_mapping(source)
-    try:
-        return msgspec.convert(raw, ingest.Mapping)
-    except msgspec.ValidationError as error:
-        raise HansaError(
-            Code.invalid_field,
-            "The mapping does not fit.",
-            str(error),
-            field="mapping",
-            next="hansa publish FILE --suggest shows one that does.",
-        ) from error
+    return ingest.decode_mapping(raw)
 
 
-def _apply(path: Path, name: str, mapping: Json | None, dataset: str) -> ingest.Result:
+def _apply(
+    path: Path, name: str, mapping: Json | None, dataset: str, places: Upload | None
+) -> ingest.Result:
     source = ingest.read_source(path, name)
-    return ingest.apply(_mapping(mapping, source), source, dataset=dataset)
+    return ingest.apply(_mapping(mapping, source), source, dataset=dataset, places=_places(places))
 
 
-def _try(path: Path, name: str, mapping: Json | None) -> Json:
+def _places(places: Upload | None) -> ingest.Source | None:
+    if places is None or places.path is None:
+        return None
+    return ingest.read_source(places.path, places.name)
+
+
+def _try(path: Path, name: str, mapping: Json | None, places: Upload | None) -> Json:
     source = ingest.read_source(path, name)
     chosen = _mapping(mapping, source)
-    result = ingest.apply(chosen, source, dataset="preview", rows_max=_PREVIEW_ROWS)
+    result = ingest.apply(
+        chosen, source, dataset="preview", places=_places(places), rows_max=_PREVIEW_ROWS
+    )
     entities = list(islice(result.entities(), _PREVIEW_ENTITIES))
     summary = result.summary
     return {

@@ -12,7 +12,7 @@ from hansa.exchange import AgreementState, TransferProcess
 from hansa.identity import Caller
 from hansa.kernel import Code, HansaError, iso
 from hansa.node.management import views
-from hansa.node.management.access import Access, Json
+from hansa.node.management.access import Access, Json, given
 from hansa.node.participant import Participant
 from hansa.trust import Authority, RequestState
 
@@ -164,7 +164,8 @@ class Space(Access):
         p = self.participant(caller, participant)
         if p.membership is None:
             raise HansaError(Code.illegal_state, "An authority does not join: others join it.")
-        view = await p.membership.join(authority_url, message)
+        with given("authority_url"):
+            view = await p.membership.join(authority_url, message)
         p.journal.note("membership.requested", f"Asked {authority_url} for membership")
         return {"state": view.state, "reason": view.reason}
 

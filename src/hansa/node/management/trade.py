@@ -12,7 +12,7 @@ from hansa.exchange import Agreement, ContractNegotiation, Role, TransferProcess
 from hansa.identity import Caller
 from hansa.kernel import Code, HansaError, iso
 from hansa.node.management import views
-from hansa.node.management.access import Access, Json
+from hansa.node.management.access import Access, Json, given
 from hansa.node.participant import Participant
 
 _LIST_MAX = 200
@@ -51,7 +51,8 @@ class Trade(Access):
                 "Choose one of another participant.",
                 field="provider_did",
             )
-        dataset = await p.remote.dataset(provider_did, dataset_id)
+        with given("provider_did"):
+            dataset = await p.remote.dataset(provider_did, dataset_id)
         offer = dataset.offer(offer_id)
         if offer is None:
             raise HansaError(

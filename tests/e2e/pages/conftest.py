@@ -1,0 +1,141 @@
+"""A real browser on the pages, over a real socket, on the made-up city."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+import uvicorn
+from playwright.sync_api import Browser, Page, sync_playwright
+
+ROOT = Path(__file__).resolve().parents[3]
+sys.path.insert(0, str(ROOT / "tests" / "unit" / "web"))
+
+import pages_serve  # noqa: E402
+
+from hansa.kernel import FixedClock  # noqa: E402
+from hansa.web.assets import Assets  # noqa: E402
+
+AXE = ROOT / "web" / "node_modules" / "axe-core" / "axe.min.js"
+ARGUMENTS = [
+    "--no-sandbox",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--no-first-run",
+    "--use-gl=angle",
+    "--use-angle=swiftshader",
+    "--enable-unsafe-swiftshader",
+]
+
+
+def absent(reason: str) -> None:
+    """Skip what this machine can't run; fail instead where everything must run."""
+    if os.environ.get("HANSA_REQUIRE_ALL") == "1":
+        pytest.fail(f"{reason} (HANSA_REQUIRE_ALL=1 allows no skip)")
+    pytest.skip(reason)
+
+
+class Served:
+    """The pages of one flavour on a port of their own."""
+
+    def __init__(self, flavour: str) -> None:
+        self.app = pages_serve.app(flavour, FixedClock(datetime(2026, 11, 20, 13, 20, tzinfo=UTC)))
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            port = probe.getsockname()[1]
+        self.url = f"http://localhost:{port}"
+        config = uvicorn.Config(
+            self.app, host="127.0.0.1", port=port, log_level="error", timeout_graceful_shutdown=1
+        )
+        self.server = uvicorn.Server(config)
+        self.thread = threading.Thread(target=self.server.run, daemon=True)
+        self.thread.start()
+        while not self.server.started:
+            time.sleep(0.01)
+
+    def stop(self) -> None:
+        """Stop serving."""
+        self.server.should_exit = True
+        self.thread.join(5)
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """Give Debian's Chromium, or skip with the command that brings it."""
+    program = os.environ.get("HANSA_CHROMIUM") or next(
+        (
+            p
+            for name in ("chromium", "chromium-browser", "google-chrome")
+            if (p := shutil.which(name))
+        ),
+        None,
+    )
+    if program is None:
+        absent("no Chromium found: apt-get install chromium, or set HANSA_CHROMIUM")
+    if not Assets().built:
+        absent("the pages are not built: make pages")
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=program, args=ARGUMENTS)
+        yield chromium
+        chromium.close()
+
+
+@pytest.fixture(scope="session")
+def axe() -> str:
+    """Give axe-core's source, or skip with the command that brings it."""
+    if not AXE.is_file():
+        absent("axe-core is not installed: make pages")
+    return AXE.read_text(encoding="utf-8")
+
+
+@pytest.fixture(scope="session")
+def served() -> Iterator[Served]:
+    """Serve the full space to tests that change nothing."""
+    made = Served("full")
+    yield made
+    made.stop()
+
+
+@pytest.fixture
+def fresh() -> Iterator[Served]:
+    """Serve a full space of its own to a test that changes it."""
+    made = Served("full")
+    yield made
+    made.stop()
+
+
+@pytest.fixture
+def page(browser: Browser, served: Served) -> Iterator[Page]:
+    """Give a signed-in page; whatever the console reports as an error fails the test."""
+    yield from signed_in(browser, served)
+
+
+def signed_in(browser: Browser, served: Served, **options: object) -> Iterator[Page]:
+    """Open a page of its own context, sign in, and watch what it does."""
+    context = browser.new_context(**{"reduced_motion": "reduce", **options})  # type: ignore[arg-type]
+    page = context.new_page()
+    wrong: list[str] = []
+    page.on("pageerror", lambda error: wrong.append(f"error: {error}"))
+    page.on("console", lambda m: wrong.append(m.text) if m.type == "error" else None)
+    page.on(
+        "request",
+        lambda r: (
+            None
+            if r.url.startswith((served.url, "data:", "blob:", "about:"))
+            else wrong.append(f"left the node: {r.url}")
+        ),
+    )
+    page.goto(f"{served.url}/signin?token=let-me-in")
+    page.wait_for_url(f"{served.url}/console")
+    yield page
+    context.close()
+    assert not wrong, wrong

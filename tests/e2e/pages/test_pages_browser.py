@@ -1,0 +1,138 @@
+"""Every page in a real browser: no axe violation in light or dark, all of it by keyboard."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pages_data as data
+import pytest
+from playwright.sync_api import Browser, Page
+
+from conftest import Served, signed_in
+
+pytestmark = pytest.mark.browser
+
+CITY = "/console/delft-west"
+PATHS = [
+    CITY, f"{CITY}/members", f"{CITY}/catalogue", f"{CITY}/datasets/urn%3Auuid%3Ad-east",
+    f"{CITY}/datasets/urn%3Auuid%3Ad-air", f"{CITY}/negotiations", f"{CITY}/negotiations/n-1",
+    f"{CITY}/agreements", f"{CITY}/agreements/a-1", f"{CITY}/transfers",
+    f"{CITY}/transfers/t-1?probe=1", f"{CITY}/map", f"{CITY}/publish", f"{CITY}/policy",
+    f"{CITY}/log", f"{CITY}/entities/{data.HOUSES[3]['id']}", "/console", "/console/authority",
+    "/console/authority/members",
+]  # fmt: skip
+
+_RUN_AXE = """async () => (await axe.run(document, {
+  resultTypes: ["violations"],
+  runOnly: ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"],
+})).violations.map(v => v.id + ": " + v.nodes.map(n => n.target.join(" ")).slice(0, 4).join(" | "))
+"""
+_OPEN_ALL = "document.querySelectorAll('details').forEach(d => d.open = true)"
+_FOCUSED = """() => {
+  let e = document.activeElement;
+  while (e && e.shadowRoot && e.shadowRoot.activeElement) e = e.shadowRoot.activeElement;
+  if (!e || e === document.body) return null;
+  const s = getComputedStyle(e), r = e.getBoundingClientRect();
+  return {tag: e.tagName.toLowerCase(), text: (e.getAttribute("aria-label") || e.innerText ||
+    e.name || "").trim().slice(0, 40), id: e.id,
+    outline: s.outlineStyle !== "none" && parseFloat(s.outlineWidth) >= 2,
+    inline: s.display === "inline", width: r.width, height: r.height, href: e.href || ""};
+}"""
+
+
+def ready(page: Page, url: str) -> None:
+    """Go to a page and wait until its islands have drawn."""
+    page.goto(url)
+    if url.endswith("/map"):
+        page.wait_for_selector(".map-canvas[data-ready]")
+        page.wait_for_selector(".map-values tbody tr")
+
+
+def violations(page: Page, axe: str) -> list[str]:
+    """Run axe; it is brought in by the driver, past the page's own policy."""
+    page.evaluate(axe)
+    found: list[str] = page.evaluate(_RUN_AXE)
+    return found
+
+
+@pytest.mark.parametrize("path", PATHS)
+def test_no_axe_violation_in_light_and_dark(
+    page: Page, served: Served, axe: str, path: str
+) -> None:
+    page.emulate_media(color_scheme="light")
+    ready(page, served.url + path)
+    assert violations(page, axe) == []
+    page.emulate_media(color_scheme="dark")
+    page.evaluate(_OPEN_ALL)
+    assert violations(page, axe) == []
+
+
+@pytest.mark.parametrize("path", PATHS)
+def test_everything_is_reached_by_keyboard(page: Page, served: Served, path: str) -> None:
+    ready(page, served.url + path)
+    page.evaluate("document.activeElement?.blur()")
+    seen: list[dict[str, Any]] = []
+    for _ in range(160):
+        page.keyboard.press("Tab")
+        now = page.evaluate(_FOCUSED)
+        if now is None or (len(seen) > 3 and now == seen[0]):
+            break
+        seen.append(now)
+    else:
+        assert path.endswith("/map"), "the keyboard does not come around"
+    assert seen[0]["text"] == "Skip to the content"
+    hidden = [s for s in seen if not s["outline"]]
+    assert hidden == [], "focus is not visible"
+    small = [s for s in seen[1:] if not s["inline"] and min(s["width"], s["height"]) < 23.5]
+    assert small == [], "targets under 24 pixels"
+    links = {s["href"] for s in seen if s["tag"] == "a"}
+    shown = page.eval_on_selector_all(
+        "a[href]", "es => es.filter(e => e.checkVisibility()).map(e => e.href)"
+    )
+    missed = set(shown) - links
+    assert not missed or len(seen) == 160, missed
+
+
+@pytest.mark.parametrize("path", PATHS)
+def test_it_fits_a_small_screen(page: Page, served: Served, path: str) -> None:
+    page.set_viewport_size({"width": 320, "height": 640})
+    ready(page, served.url + path)
+    page.evaluate(_OPEN_ALL)
+    wide = page.evaluate("document.documentElement.scrollWidth")
+    assert wide <= 320
+
+
+@pytest.mark.parametrize("path", PATHS)
+def test_pages_without_a_map_load_little_script(page: Page, served: Served, path: str) -> None:
+    sizes: dict[str, int] = {}
+    page.on(
+        "response",
+        lambda r: sizes.update({r.url: len(r.body())}) if r.url.endswith(".js") else None,
+    )
+    ready(page, served.url + path)
+    page.wait_for_load_state("load")
+    assert sizes
+    if not path.endswith("/map"):
+        assert sum(sizes.values()) < 100_000, sizes
+
+
+def test_other_flavours_have_no_violation_either(browser: Browser, axe: str) -> None:
+    for flavour in ("empty", "much", "broken"):
+        served = Served(flavour)
+        for page in signed_in(browser, served):
+            for path in ("", "/members", "/catalogue", "/map", "/log"):
+                if flavour == "broken":
+                    assert page.request.get(f"{served.url}{CITY}{path}").status in (200, 503)
+                    if path not in ("/members",):
+                        continue
+                if flavour == "much" and path == "/map":
+                    continue
+                page.goto(f"{served.url}{CITY}{path}")
+                assert violations(page, axe) == [], (flavour, path)
+                page.set_viewport_size({"width": 320, "height": 640})
+                wide = page.evaluate("document.documentElement.scrollWidth")
+                assert wide <= 320, (flavour, path)
+                page.set_viewport_size({"width": 1280, "height": 720})
+            if flavour == "broken":
+                page.goto("about:blank")
+        served.stop()

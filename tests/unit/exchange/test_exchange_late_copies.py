@@ -102,6 +102,9 @@ async def test_an_address_is_not_kept_when_the_transfer_ends_meanwhile(world: Wo
 
     plane.received = end_first  # type: ignore[method-assign]
     await world.consumer.exchange.request_transfer(agreement)
+    await world.consumer.work_all()
+    await world.provider.work_all()
+    assert plane.addresses == {}
     await world.settle()
     assert await world.transfer_states() == ("TERMINATED", "TERMINATED")
     assert plane.addresses == {}

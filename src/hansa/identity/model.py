@@ -40,7 +40,7 @@ class Caller(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Service(msgspec.Struct, frozen=True, kw_only=True):
-    """A service of a DID document (DID Core 1.0 5.4). `id` is a fragment without `#`."""
+    """A service of a DID document (DID Core 1.0 5.4). `id` is its fragment."""
 
     id: str
     type: str

@@ -24,8 +24,7 @@ from hansa.identity.signatures import Signatures
 from hansa.identity.verifier import Verifier
 from hansa.identity.wallet import Wallet
 from hansa.kernel import Clock, Code, HansaError, Ids
-from hansa.kernel.crypto import KeyRing, jose
-from hansa.kernel.crypto.keys import b64url
+from hansa.kernel.crypto import KeyRing, b64url, jose
 from hansa.kernel.store import Store
 
 _REPLAY_SCOPE = "si-token"

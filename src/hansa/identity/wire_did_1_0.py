@@ -35,7 +35,10 @@ def describe(did: str, keys: Sequence[PublishedKey], services: Sequence[Service]
         did=did,
         methods=methods,
         relationships=dict.fromkeys(_PURPOSES, everything),
-        services=tuple(services),
+        services=tuple(
+            Service(id=each.id.rpartition("#")[2], type=each.type, endpoint=each.endpoint)
+            for each in services
+        ),
     )
 
 

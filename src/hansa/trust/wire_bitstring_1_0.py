@@ -14,7 +14,7 @@ from typing import Any
 
 from hansa.identity import vcdm
 from hansa.kernel import Code, HansaError
-from hansa.kernel.crypto.keys import b64url, b64url_bytes
+from hansa.kernel.crypto import b64url, b64url_bytes
 
 BITS_MIN = 131_072
 BITS_BYTES_MAX = 128 * 1024

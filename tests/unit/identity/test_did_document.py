@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from hansa.identity import wire_did_1_0
+from hansa.identity import Service, wire_did_1_0
 from hansa.kernel import Code, HansaError
 from hansa.kernel.crypto import SigningKey
 from trust_world import World, call
@@ -52,6 +52,13 @@ async def test_our_document_is_published_with_keys_and_services(world: World) ->
         }
     ]
     assert wire_did_1_0.read(did, body) == city.identity.described()
+
+
+def test_the_id_of_a_service_may_be_given_whole() -> None:
+    for name in ("dsp", "#dsp", f"{DID}#dsp"):
+        service = Service(id=name, type="DataService", endpoint="https://x.example")
+        written = wire_did_1_0.write(wire_did_1_0.describe(DID, [], [service]))
+        assert written["service"][0]["id"] == f"{DID}#dsp"
 
 
 async def test_an_unknown_participant_has_no_document(world: World) -> None:

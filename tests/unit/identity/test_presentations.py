@@ -351,10 +351,10 @@ async def test_a_banned_key_is_known_by_its_thumbprint_under_any_name(
     answer = OutboundResponse(status=200, headers={}, body=body)
     world.wire.answers[f"{delft.url}/did.json"] = answer
     await rijswijk.keys.ban(delft.keys.kid, "it leaked")
-    claims = claims_of(await delft.identity.token_for(rijswijk.did))
+    claims = claims_of(await delft.identity.token_for(rijswijk.did, presentation=False))
     token = delft.keys.sign(claims, "JWT", {"kid": f"{delft.did}#renamed"})
     with pytest.raises(HansaError) as caught:
-        await rijswijk.identity.authenticate(bearer(token))
+        await rijswijk.identity.authenticate(bearer(token), membership=False)
     assert caught.value.code is Code.key_banned
 
 

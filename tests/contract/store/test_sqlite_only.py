@@ -177,14 +177,18 @@ async def test_a_cancelled_job_that_has_not_begun_does_not_run(path: Path) -> No
 
     first = asyncio.create_task(store.write(blocked, slow=True))
     await asyncio.to_thread(begun.wait, 5)
-    second = asyncio.create_task(store.write(lambda tx: tx.put(NOTE, Note("unwanted"))))
+    queued = [
+        asyncio.create_task(store.write(lambda tx, n=n: tx.put(NOTE, Note(str(n)))))  # type: ignore[misc]
+        for n in range(5)
+    ]
     await asyncio.sleep(0)
-    second.cancel()
+    for number in (0, 2, 4):
+        queued[number].cancel()
     await asyncio.sleep(0)
     go_on.set()
-    await first
-    await store.write(lambda tx: tx.put(NOTE, Note("wanted")))
-    assert await store.read(lambda tx: [note.id for note in tx.find(NOTE)]) == ["wanted"]
+    await asyncio.gather(first, queued[1], queued[3])
+    await store.write(lambda tx: tx.put(NOTE, Note("after")))
+    assert await store.read(lambda tx: [note.id for note in tx.find(NOTE)]) == ["1", "3", "after"]
     await database.close()
 
 
@@ -289,6 +293,10 @@ async def test_the_file_is_its_owners_alone_and_durable(path: Path) -> None:
     await database.lease("me", now=FixedClock().now(), lease_s=1, limit=1)
     await database.release("me")
     assert await store.write(lambda tx: tx.execute("PRAGMA synchronous")) == [(2,)]
+    _, level = await asyncio.gather(
+        database.release("me"), store.write(lambda tx: tx.execute("PRAGMA synchronous"))
+    )
+    assert level == [(2,)], "a lease in the group must not make it less durable"
     await database.close()
 
 

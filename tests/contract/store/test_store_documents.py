@@ -85,6 +85,8 @@ async def test_a_deleted_document_is_gone_from_every_index(store: Store) -> None
     assert await _ids(store) == ["b"]
     for where in ({"state": "open"}, {"owner": "ann"}, {"tag": "x"}):
         assert "a" not in await _ids(store, where)
+    assert await store.read(lambda tx: tx.count(NOTE, {"state": "open"})) == 1
+    assert await store.read(lambda tx: tx.count(NOTE, {"owner": "ann", "tag": "x"})) == 0
     await _put(store, Note("a", "shut"))
     assert await store.read(lambda tx: tx.version(NOTE, "a")) == 1
 

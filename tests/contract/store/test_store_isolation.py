@@ -31,6 +31,9 @@ async def test_documents_of_one_do_not_exist_for_the_other(database: Database) -
     assert await north.read(lambda tx: tx.get(NOTE, "a")) == Note("a", "open", "ann", ("x",))
     assert await north.read(lambda tx: tx.version(NOTE, "a")) == 1
     assert await north.read(lambda tx: tx.find(NOTE, {"state": "shut"})) == []
+    await south.write(lambda tx: [tx.put(NOTE, Note(key, tags=("x",))) for key in "bcd"])
+    assert await south.read(lambda tx: tx.find(NOTE, {"state": "shut", "tag": "x"})) == []
+    assert await south.read(lambda tx: tx.count(NOTE, {"state": "shut", "tag": "x"})) == 0
     assert await south.write(lambda tx: tx.delete(NOTE, "a")) is True
     assert await north.read(lambda tx: tx.count(NOTE, {"state": "open"})) == 1
 
@@ -64,11 +67,13 @@ async def test_the_outbox_is_apart(database: Database, clock: FixedClock) -> Non
 async def test_processes_of_the_same_name_do_not_wait_for_each_other(
     database: Database, clock: FixedClock
 ) -> None:
-    for participant in ("north", "south", NODE):
-        await database.store(participant).write(lambda tx: tx.enqueue(_action("1")))
+    for number, participant in enumerate(("north", "south", NODE)):
+        await database.store(participant).write(lambda tx, n=number: tx.enqueue(_action(str(n))))  # type: ignore[misc]
     leased = await database.lease("me", now=clock.now(), lease_s=30, limit=10)
     assert sorted(participant for participant, _ in leased) == [NODE, "north", "south"]
-    await database.extend("me", [("south", "1")], until=clock.now() + timedelta(seconds=90))
+    await database.extend(
+        "me", [("south", "1"), ("north", "1")], until=clock.now() + timedelta(seconds=90)
+    )
     clock.move(31)
     again = await database.lease("me", now=clock.now(), lease_s=30, limit=10)
     assert sorted(participant for participant, _ in again) == [NODE, "north"]

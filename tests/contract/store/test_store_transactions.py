@@ -235,7 +235,9 @@ async def test_closing_finishes_what_is_queued_and_then_refuses(reopen: Open) ->
     database = reopen()
     store = database.store("north")
     tasks = [
-        asyncio.create_task(store.write(lambda tx, n=n: tx.insert(NOTE, Note(f"{n:02d}"))))  # type: ignore[misc]
+        asyncio.create_task(
+            store.write(lambda tx, n=n: tx.insert(NOTE, Note(f"{n:02d}")), slow=n % 2 == 0)  # type: ignore[misc]
+        )
         for n in range(20)
     ]
     await asyncio.sleep(0)

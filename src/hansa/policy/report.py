@@ -82,6 +82,8 @@ def _of_permission(rule: Rule, usage: Usage) -> list[Reason]:
         return [mismatch]
     found: list[Reason] = []
     for node in rule.constraints:
+        if len(found) >= REASONS_MAX:
+            break
         found.extend(_of_condition(node, usage))
     return found
 

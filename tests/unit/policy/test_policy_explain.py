@@ -213,6 +213,13 @@ def test_the_end_under_logic(kind: str, until: str | None) -> None:
     assert explain(agreement(rule({kind: ends}))).until == until
 
 
+def test_the_earlier_of_two_ends_counts_and_the_later_of_two_parts() -> None:
+    ends = [c("dateTime", "lt", f"2026-0{month}-01T00:00:00Z") for month in (9, 6)]
+    assert explain(agreement(rule(*ends))).until == "2026-06-01T00:00:00Z"
+    assert explain(agreement(*map(rule, ends))).until == "2026-09-01T00:00:00Z"
+    assert explain(agreement(rule(ends[0]), rule())).until is None
+
+
 FOREIGN: list[dict[str, Any]] = [
     agreement(rule(c("odrl:count", "lteq", "5"))),
     agreement(rule(c("cx-policy:Membership", "eq", "active"))),

@@ -245,6 +245,22 @@ def test_a_value_that_can_not_be_read_is_refused(
 
 
 @pytest.mark.parametrize(
+    ("text", "words", "example"),
+    [
+        ("2026-12-31T23:00:00", "has no time zone", "2026-12-31T23:00:00Z"),
+        ("2026-12-31", "is a day", "2026-12-31T00:00:00Z"),
+        ("2026-02-30T00:00:00Z", "is no day and time of the calendar", ""),
+        ("tomorrow", "is no instant", "2026-12-31T23:00:00Z"),
+    ],
+)
+def test_a_refused_instant_is_told_why_and_how(text: str, words: str, example: str) -> None:
+    odrl = agreement(rule(c("odrl:dateTime", "lt", text)))
+    error = assert_refused(odrl, Code.policy_invalid, f"{WHERE}.rightOperand")
+    assert words in error.detail
+    assert example in error.facts["next"]
+
+
+@pytest.mark.parametrize(
     ("left", "operator", "right"),
     [
         ("inForceDate", "lteq", "contractAgreement+30d"),

@@ -143,6 +143,18 @@ def test_permissions_unite_and_what_is_covered_is_dropped() -> None:
     )
 
 
+def test_pieces_of_different_ages_are_both_kept() -> None:
+    recent, old = c("hansa:dataAge", "lteq", "P7D"), c("hansa:dataAge", "gteq", "P30D")
+    assert {cut.observed for cut in scope(rule(recent), rule(old)).permits} == {
+        Window(NOW - timedelta(days=7), None),
+        Window(None, NOW - timedelta(days=30) + TICK),
+    }
+    assert scope(rule(recent), rule()).permits == (Cut(),)
+    assert scope(rule(), rule(recent)).permits == (Cut(),)
+    narrower = rule(recent, c("hansa:dataAge", "gteq", "P1D"))
+    assert len(scope(rule(recent), narrower).permits) == 1
+
+
 def test_terms_that_exclude_each_other_see_nothing_but_are_active() -> None:
     assert scope(rule(attributes("a"), attributes("b"))) == Scope.nothing()
     far = "POLYGON ((10 10, 11 10, 11 11, 10 10))"

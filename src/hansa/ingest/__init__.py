@@ -23,7 +23,7 @@ from hansa.ingest.model import (
     Summary,
     ValueType,
 )
-from hansa.ingest.service import Result, apply, as_temporal
+from hansa.ingest.service import Result, apply, as_temporal, inline_places
 from hansa.ingest.source import Source, read_source
 from hansa.ingest.suggest import suggest_mapping
 
@@ -54,6 +54,7 @@ __all__ = [
     "as_temporal",
     "check_mapping",
     "decode_mapping",
+    "inline_places",
     "read_source",
     "suggest_mapping",
 ]

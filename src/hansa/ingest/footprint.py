@@ -42,6 +42,14 @@ class CityGeometry(msgspec.Struct):
     semantics: _Semantics | None = None
 
 
+def _level(geometry: CityGeometry) -> float:
+    """Give the level of detail as a number; what is none comes last."""
+    try:
+        return float(geometry.lod or 0)
+    except ValueError:
+        return math.inf
+
+
 class Vertices:
     """The vertices of a file, turned into coordinates when asked for."""
 
@@ -62,6 +70,18 @@ class Vertices:
             y * scale[1] + translate[1],
             z * scale[2] + translate[2],
         )
+
+    def extent(self, indices: Iterable[int]) -> tuple[float, float]:
+        """Give the lowest and highest z of some vertices."""
+        raw, count = self._raw, len(self._raw)
+        heights = [
+            raw[index][2] for index in indices if isinstance(index, int) and 0 <= index < count
+        ]
+        if not heights:
+            raise CellError(Reason.geometry_invalid, "geometry", "the boundaries name no vertex")
+        scale, offset = self._scale[2], self._translate[2]
+        low, high = sorted((min(heights) * scale + offset, max(heights) * scale + offset))
+        return low, high
 
 
 def _surfaces(geometry: CityGeometry) -> Iterator[tuple[Surface, str | None]]:
@@ -98,11 +118,11 @@ def footprint(geometries: Sequence[CityGeometry], vertices: Vertices) -> Json | 
     place = next((g for g in geometries if g.type in ("GeometryInstance", "MultiPoint")), None)
     by_lod = sorted(
         (g for g in geometries if g.type in _SURFACE_DEPTH and g.boundaries),
-        key=lambda geometry: float(geometry.lod or 0),
+        key=_level,
     )
     if not by_lod:
         return _point(place, vertices) if place is not None else None
-    chosen = [surface for g in by_lod if float(g.lod or 0) < 1 for surface, _ in _surfaces(g)]
+    chosen = [surface for g in by_lod if _level(g) < 1 for surface, _ in _surfaces(g)]
     if not chosen:
         chosen = _ground(by_lod)
     return _union(chosen or _bases(by_lod, vertices), vertices)
@@ -110,11 +130,11 @@ def footprint(geometries: Sequence[CityGeometry], vertices: Vertices) -> Json | 
 
 def _ground(by_lod: Sequence[CityGeometry]) -> list[Surface]:
     """Give the ground surfaces of the lowest level of detail that has any."""
-    for lod in sorted({float(geometry.lod or 0) for geometry in by_lod}):
+    for lod in sorted({_level(geometry) for geometry in by_lod}):
         found = [
             surface
             for geometry in by_lod
-            if float(geometry.lod or 0) == lod
+            if _level(geometry) == lod
             for surface, kind in _surfaces(geometry)
             if kind == _GROUND
         ]
@@ -129,11 +149,11 @@ def _bases(by_lod: Sequence[CityGeometry], vertices: Vertices) -> list[Surface]:
     Of a solid those that look down; of one without a floor, and of any other geometry, all that
     are no wall.
     """
-    lowest = float(by_lod[0].lod or 0)
+    lowest = _level(by_lod[0])
     tilted = [
         (surface, _tilt(surface, vertices), "Solid" in geometry.type)
         for geometry in by_lod
-        if float(geometry.lod or 0) == lowest
+        if _level(geometry) == lowest
         for surface, _ in _surfaces(geometry)
     ]
     down = [surface for surface, tilt, solid in tilted if solid and tilt < -_FLAT_ENOUGH]
@@ -146,7 +166,9 @@ def _tilt(surface: Surface, vertices: Vertices) -> float:
     By Newell's normal of the outer ring; faces of a solid turn outwards.
     """
     x = y = z = 0.0
-    ring = [vertices[index] for index in surface[0]]
+    ring = [vertices[index] for index in surface[0]] if surface else []
+    if not ring:
+        return 0.0
     for one, other in zip(ring, [*ring[1:], ring[0]], strict=True):
         x += (one[1] - other[1]) * (one[2] + other[2])
         y += (one[2] - other[2]) * (one[0] + other[0])
@@ -176,10 +198,15 @@ def _union(surfaces: Sequence[Surface], vertices: Vertices) -> Json | None:
         return None
     if len(polygons) == 1 and polygons[0].is_valid:
         return as_geojson(mapping(polygons[0]))
-    joined = shapely.union_all(
-        [p if p.is_valid else shapely.make_valid(p, method="structure") for p in polygons],
-        grid_size=_GRID_M,
-    )
+    try:
+        joined = shapely.union_all(
+            [p if p.is_valid else shapely.make_valid(p, method="structure") for p in polygons],
+            grid_size=_GRID_M,
+        )
+    except shapely.errors.ShapelyError:
+        raise CellError(
+            Reason.geometry_invalid, "geometry", "the surfaces cannot be joined to a footprint"
+        ) from None
     if joined.is_empty or joined.geom_type not in ("Polygon", "MultiPolygon"):
         return None
     return as_geojson(mapping(joined))
@@ -199,14 +226,18 @@ def vertical_extent(
     geometries: Sequence[CityGeometry], vertices: Vertices
 ) -> tuple[float, float] | None:
     """Give the lowest and highest z of all surfaces; None without any."""
-    heights = [
-        vertices[index][2]
-        for geometry in geometries
-        for surface, _ in _surfaces(geometry)
-        for index in _indices(surface)
-    ]
-    return (min(heights), max(heights)) if heights else None
+    indices: set[Any] = set()
+    for geometry in geometries:
+        if geometry.type in _SURFACE_DEPTH:
+            _collect(geometry.boundaries, indices)
+    return vertices.extent(indices) if indices else None
 
 
-def _indices(surface: Surface) -> Iterable[int]:
-    return (index for ring in surface for index in ring)
+def _collect(boundaries: Any, into: set[Any]) -> None:
+    if not isinstance(boundaries, list):
+        return
+    if boundaries and isinstance(boundaries[0], int):
+        into.update(part for part in boundaries if isinstance(part, int))
+        return
+    for part in boundaries:
+        _collect(part, into)

@@ -7,6 +7,7 @@ In and out are GeoJSON geometries (RFC 7946); positions come out as lon/lat with
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -26,6 +27,7 @@ _DEPTHS = {
     "MultiPolygon": 3,
 }
 KINDS = tuple(_DEPTHS)
+_WKT_START = re.compile(r"\s*(MULTI)?(POINT|LINESTRING|POLYGON)\b", re.I)
 _NEAR_DEGREES, _FAR_DEGREES = 2.0, 10.0
 
 
@@ -202,7 +204,10 @@ def _mended(geometry: Json, field: str) -> Json:
     import shapely
     from shapely.geometry import mapping, shape
 
-    mended = shapely.make_valid(shape(geometry), method="structure")
+    try:
+        mended = shapely.make_valid(shape(geometry), method="structure")
+    except shapely.errors.ShapelyError:
+        mended = shapely.Polygon()
     if mended.is_empty or mended.geom_type not in ("Polygon", "MultiPolygon"):
         raise CellError(Reason.geometry_invalid, field, "the polygon has no area", geometry["type"])
     return as_geojson(mapping(mended))
@@ -226,6 +231,9 @@ def from_wkt(text: str, field: str) -> tuple[Json, str | None]:
     head, mark, rest = text.partition(";")
     if mark and head.strip().upper().startswith("SRID="):
         crs, text = f"EPSG:{head.strip()[5:]}", rest
+    if not _WKT_START.match(text):
+        # a collection may nest without bound, which would end the process
+        raise CellError(Reason.geometry_kind, field, "this is no point, line or polygon", text)
     try:
         geometry = shapely.from_wkt(text)
     except shapely.errors.ShapelyError:

@@ -80,12 +80,11 @@ def _from_columns(spec: Geometry, project: Project | None) -> Locate:
 
 
 def _from_wkt_column(spec: Geometry) -> Locate:
-    text = text_reader(spec.wkt, ("",))
     default = spec.crs or WGS84
 
     def locate(row: Row) -> Json | None:
-        cell = text(row.values.get(spec.wkt))
-        if cell is None:
+        cell = str(row.values.get(spec.wkt) or "").strip()
+        if not cell:
             _absent(spec, Reason.geometry_missing, spec.wkt)
             return None
         geometry, crs = from_wkt(cell, spec.wkt)

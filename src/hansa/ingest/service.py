@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator
 
+import msgspec
+
 from hansa.ingest.assemble import Pass
 from hansa.ingest.attributes import attribute_infos
 from hansa.ingest.check import check_dataset, check_mapping
@@ -140,6 +142,20 @@ def apply(
         progress=progress,
         rows_max=rows_max,
     )
+
+
+def inline_places(mapping: Mapping, places: Source) -> tuple[Mapping, tuple[Rejection, ...]]:
+    """Put the positions of a second file into the mapping, for where only one file can be sent.
+
+    Gives the mapping and the rows of the second file that were set aside.
+    """
+    spec = mapping.geometry
+    if spec.kind != "places" or spec.places is None:
+        return mapping, ()
+    positions, rejections = read_places(spec, places)
+    joined = msgspec.structs.replace(spec.places, positions=positions)
+    geometry = msgspec.structs.replace(spec, places=joined)
+    return msgspec.structs.replace(mapping, geometry=geometry), tuple(rejections)
 
 
 def as_temporal(instances: Iterable[Instance]) -> Iterator[Json]:

@@ -81,15 +81,20 @@ def _from_feature(layer: Layer, rows: Sequence[Row], notes: list[str]) -> Geomet
 
 def _fits_rd(rows: Sequence[Row]) -> bool:
     """Say whether the first position of each geometry lies where RD New lies."""
-    for row in rows:
-        position = (row.geometry or {}).get("coordinates")
-        while isinstance(position, list) and position and isinstance(position[0], list):
-            position = position[0]
-        if not position:
-            continue
-        if not (_RD_X[0] < position[0] < _RD_X[1] and _RD_Y[0] < position[1] < _RD_Y[1]):
-            return False
-    return True
+    firsts = [first for row in rows if (first := _first_position(row)) is not None]
+    return bool(firsts) and all(
+        _RD_X[0] < x < _RD_X[1] and _RD_Y[0] < y < _RD_Y[1] for x, y in firsts
+    )
+
+
+def _first_position(row: Row) -> tuple[float, float] | None:
+    part = row.geometry.get("coordinates") if isinstance(row.geometry, dict) else None
+    while isinstance(part, list) and part and isinstance(part[0], list):
+        part = part[0]
+    match part:
+        case [int() | float() as x, int() | float() as y, *_]:
+            return float(x), float(y)
+    return None
 
 
 def _is_named(facts: Facts, names: frozenset[str]) -> bool:

@@ -6,7 +6,6 @@ virtual tables are never run, and only tables that its own list names are read.
 
 from __future__ import annotations
 
-import struct
 from collections.abc import Iterator
 from typing import Any
 from urllib.parse import quote
@@ -15,7 +14,6 @@ import apsw
 
 from hansa.ingest.content import Content
 from hansa.ingest.errors import too_large, unreadable
-from hansa.ingest.geometry import as_geojson
 from hansa.ingest.model import (
     COLUMNS_MAX,
     LAYERS_MAX,
@@ -27,6 +25,7 @@ from hansa.ingest.model import (
     Rejection,
     Row,
 )
+from hansa.ingest.wire_wkb_iso import read_wkb
 
 SIGNATURE = b"SQLite format 3\x00"
 _ENVELOPE_BYTES = (0, 32, 48, 48, 64)
@@ -171,18 +170,7 @@ def parse_geometry(blob: Any, field: str) -> Json | None:
         )
     if flags & 0b10000:
         return None
-    import shapely
-    from shapely.geometry import mapping
-
-    try:
-        geometry = shapely.from_wkb(blob[8 + _ENVELOPE_BYTES[envelope] :])
-    except (shapely.errors.ShapelyError, struct.error):
-        raise CellError(Reason.geometry_invalid, field, "the geometry is damaged") from None
-    if geometry is None or geometry.is_empty:
-        return None
-    if geometry.geom_type == "GeometryCollection":
-        raise CellError(Reason.geometry_kind, field, "a location is no geometry collection")
-    return as_geojson(mapping(geometry))
+    return read_wkb(blob[8 + _ENVELOPE_BYTES[envelope] :], field)
 
 
 def _plain(values: Json) -> Json:

@@ -73,11 +73,9 @@ def property_of(value: Any, unit_code: str | None = None) -> Json:
 
 
 def footprint_of(building: Building) -> Json:
-    """Give the footprint as a GeoProperty with a GeoJSON Polygon."""
-    return {
-        "type": "GeoProperty",
-        "value": {"type": "Polygon", "coordinates": building.footprint},
-    }
+    """Give the footprint as a GeoProperty with a GeoJSON Polygon, in lists as JSON has them."""
+    rings = [[list(position) for position in ring] for ring in building.footprint]
+    return {"type": "GeoProperty", "value": {"type": "Polygon", "coordinates": rings}}
 
 
 def building_entities(name: str) -> list[Json]:

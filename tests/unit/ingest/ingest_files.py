@@ -90,6 +90,7 @@ def gpkg_blob(geometry: shapely.Geometry, *, envelope: bool = False, empty: bool
 def make_gpkg(path: Path, rows: list[tuple[Any, ...]], *, wal: bool = False) -> Path:
     """Write a GeoPackage with a feature table `trees` (EPSG:28992), a view and a plain table."""
     connection = apsw.Connection(str(path))
+    connection.execute("PRAGMA synchronous=off")
     if wal:
         connection.execute("PRAGMA journal_mode=wal").fetchall()
     connection.execute(

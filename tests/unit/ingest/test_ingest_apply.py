@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -33,6 +34,8 @@ from hansa.ingest import (
     ValueType,
     apply,
     as_temporal,
+    decode_mapping,
+    inline_places,
 )
 from hansa.ingest.series import Series
 from hansa.kernel import HansaError
@@ -249,6 +252,18 @@ def test_places_may_stand_in_the_mapping() -> None:
     result = run(mapping, csv_source("station,x\ns1,1\n"))
 
     assert next(result.entities())["location"]["value"] == point(4.36, 52.01)
+
+
+def test_a_second_file_can_be_put_into_the_mapping() -> None:
+    mapping = table_mapping(number("x"), id="{station}", geometry=JOINED)
+
+    complete, rejections = inline_places(mapping, csv_source(STATIONS, name="stations.csv"))
+
+    assert len(rejections) == 3
+    again = decode_mapping(msgspec.json.encode(complete))
+    result = run(again, csv_source("station,x\ns2,1\n"))
+    assert next(result.entities())["location"]["value"] == point(4.37, 52.02)
+    assert inline_places(AIR, csv_source(STATIONS)) == (AIR, ())
 
 
 def test_a_file_without_any_place_is_refused() -> None:

@@ -27,6 +27,7 @@ from ingest_files import (
 )
 
 from hansa.ingest import Geometry, Row, read_source
+from hansa.ingest.wire_wkb_iso import read_wkb
 from hansa.kernel import HansaError
 
 SHAPES = Geometry(kind="feature")
@@ -137,6 +138,8 @@ def test_geopackage_from_memory_also_when_it_was_left_in_wal(tmp_path: Path) -> 
         (b"GP\x00\x0f" + bytes(30), "geometry_invalid"),
         (gpkg_blob(shapely.Point(84_593.2, 446_459.6))[:-4], "geometry_invalid"),
         (gpkg_blob(shapely.GeometryCollection([shapely.Point(1, 2)])), "geometry_kind"),
+        (b"GP\x00\x01" + bytes(4) + b"\x01\x06\0\0\0\x01\0\0\0" * 100_000, "geometry_kind"),
+        (b"GP\x00\x01" + bytes(4) + b"\x01\x02\0\0\0\xff\xff\xff\xff", "geometry_too_large"),
         (gpkg_blob(shapely.Point(1, 1), empty=True), "geometry_missing"),
         (gpkg_blob(shapely.Polygon()), "geometry_missing"),
         (None, "geometry_missing"),
@@ -150,6 +153,30 @@ def test_geopackage_geometries_that_are_none(tmp_path: Path, blob: Any, code: st
 
     assert reasons(result) == [(1, code)]
     assert result.summary.entities == 1
+
+
+@pytest.mark.parametrize("flavour", ["iso", "extended"])
+@pytest.mark.parametrize("order", [0, 1])
+@pytest.mark.parametrize(
+    "wkt",
+    [
+        "POINT (1 2)",
+        "POINT Z (1 2 3)",
+        "LINESTRING (1 2, 3 4)",
+        "POLYGON ((0 0, 4 0, 4 4, 0 0), (1 1, 2 1, 2 2, 1 1))",
+        "POLYGON Z ((0 0 1, 4 0 1, 4 4 1, 0 0 1))",
+        "MULTIPOINT (1 2, 3 4)",
+        "MULTILINESTRING ((1 2, 3 4), (5 6, 7 8))",
+        "MULTIPOLYGON (((0 0, 4 0, 4 4, 0 0)), ((5 5, 6 5, 6 6, 5 5)))",
+    ],
+)
+def test_well_known_binary_of_all_kinds(wkt: str, order: int, flavour: str) -> None:
+    geometry = shapely.from_wkt(wkt)
+    flat = json.loads(shapely.to_geojson(shapely.force_2d(geometry)))
+
+    read = read_wkb(shapely.to_wkb(geometry, byte_order=order, flavor=flavour), "geom")
+
+    assert read == flat
 
 
 def test_a_database_that_is_no_geopackage_is_refused(tmp_path: Path) -> None:
@@ -245,7 +272,8 @@ def test_an_object_with_a_vertex_too_many_is_told() -> None:
     box, broken = city_box(), city_box()
     broken["object"]["geometry"][0]["boundaries"][0][0] = [[0, 1, 99]]
     nested = copy.deepcopy(box["object"])
-    nested["geometry"][0]["boundaries"] = [[0, 1, 2]]
+    nested["geometry"][0]["boundaries"] = [[0, [1], 2]]
+    nested["geometry"][0]["lod"] = "fine"
 
     result = run(
         CITY,

@@ -218,21 +218,35 @@ def test_wkt_with_and_without_its_system() -> None:
     geometry = Geometry(kind="wkt", wkt="geom")
     source = csv_source(
         "id;geom\n1;POINT (4.36 52.01)\n2;SRID=28992;POINT\n3;nonsense\n4;POINT EMPTY\n5;\n"
+        f"6;{'GEOMETRYCOLLECTION(' * 6_000}\n7;POLYGON ((1 2\n"
     )
 
     result = run(table_mapping(geometry=geometry), source)
 
     assert reasons(result) == [
         (3, "columns_differ"),
-        (4, "geometry_invalid"),
+        (4, "geometry_kind"),
         (5, "geometry_kind"),
         (6, "geometry_missing"),
+        (7, "geometry_kind"),
+        (8, "geometry_invalid"),
     ]
     other = csv_source('id,geom\n1,"SRID=28992;POINT (84593.2 446459.6)"\n')
     located = next(run(table_mapping(geometry=geometry), other).entities())
     assert located["location"]["value"]["coordinates"] == pytest.approx(
         [4.36187, 52.00204], abs=1e-5
     )
+
+
+def test_wkt_of_many_corners_is_read() -> None:
+    line = ", ".join(f"{4 + n / 10_000} {52 + n / 10_000}" for n in range(2_000))
+
+    result = run(
+        table_mapping(geometry=Geometry(kind="wkt", wkt="geom")),
+        csv_source(f"id;geom\n1;LINESTRING ({line})\n"),
+    )
+
+    assert len(next(result.entities())["location"]["value"]["coordinates"]) == 2_000
 
 
 def test_a_second_geometry_from_a_column() -> None:
@@ -245,4 +259,4 @@ def test_a_second_geometry_from_a_column() -> None:
     assert first["entrance"] == {"type": "GeoProperty", "value": point(4.361, 52.001)}
     assert second["location"]["value"] == point(4.36, 52.0)
     assert "entrance" not in second
-    assert reasons(result) == [(4, "geometry_invalid")]
+    assert reasons(result) == [(4, "geometry_kind")]

@@ -82,6 +82,7 @@ def test_entities_carry_units_and_the_attribution() -> None:
         assert "CC BY 4.0" in entity["source"]["value"]
         assert entity["location"]["value"]["type"] == "Polygon"
         assert entity["height"]["unitCode"] == "MTR"
+        assert json.loads(json.dumps(entity)) == entity
         assert ("floorArea" in entity) == ("floorsAboveGround" in entity)
     known = {attribute.name for attribute in buildings_dataset("west").attributes}
     assert {name for entity in entities for name in entity} - {"id", "type"} == known

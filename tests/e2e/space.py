@@ -28,6 +28,8 @@ class Space:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self._latest: dict[str, subprocess.Popen[bytes]] = {}
+        self._processes: list[subprocess.Popen[bytes]] = []
         self._clients: dict[tuple[str, int], Client] = {}
         self.environment = {
             **os.environ,
@@ -89,6 +91,29 @@ class Space:
         self.down()
         for client in self._clients.values():
             client.close()
+        for process in self._processes:
+            process.wait(10)
+
+    def start(self, name: str, **environment: str) -> subprocess.Popen[bytes]:
+        """Start one node's process, as `hansa up` does, with more in its environment."""
+        folder = self.node(name)
+        with folder.log_file.open("ab") as log:
+            process = subprocess.Popen(
+                [sys.executable, "-m", "hansa", "serve", str(folder.path)],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                env={**self.environment, **environment},
+                start_new_session=True,
+            )
+        self._processes.append(process)
+        self._latest[name] = process
+        return process
+
+    def ended(self, name: str) -> bool:
+        """Say whether the last process that `start` made for a node is gone."""
+        process = self._latest.get(name)
+        return process is None or process.poll() is not None
 
     def kill(self, name: str) -> None:
         """End a node's process as `kill -9` does, and wait until it is gone."""

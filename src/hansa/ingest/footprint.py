@@ -178,6 +178,7 @@ def _tilt(surface: Surface, vertices: Vertices) -> float:
 
 
 def _union(surfaces: Sequence[Surface], vertices: Vertices) -> Json | None:
+    import numpy as np
     import shapely
     from shapely.geometry import mapping
 
@@ -196,14 +197,15 @@ def _union(surfaces: Sequence[Surface], vertices: Vertices) -> Json | None:
             )
     if not polygons:
         return None
-    if len(polygons) == 1 and polygons[0].is_valid:
-        return as_geojson(mapping(polygons[0]))
     try:
-        joined = shapely.union_all(
-            [p if p.is_valid else shapely.make_valid(p, method="structure") for p in polygons],
-            grid_size=_GRID_M,
-        )
-    except shapely.errors.ShapelyError:
+        with np.errstate(all="ignore"):
+            if len(polygons) == 1 and polygons[0].is_valid:
+                return as_geojson(mapping(polygons[0]))
+            joined = shapely.union_all(
+                [p if p.is_valid else shapely.make_valid(p, method="structure") for p in polygons],
+                grid_size=_GRID_M,
+            )
+    except (shapely.errors.ShapelyError, ValueError):
         raise CellError(
             Reason.geometry_invalid, "geometry", "the surfaces cannot be joined to a footprint"
         ) from None

@@ -224,6 +224,7 @@ def as_geojson(geometry: Any) -> Json:
 
 def from_wkt(text: str, field: str) -> tuple[Json, str | None]:
     """Read WKT, also with `SRID=28992;` before it: the GeoJSON geometry and the CRS, if named."""
+    import numpy as np
     import shapely
     from shapely.geometry import mapping
 
@@ -235,8 +236,9 @@ def from_wkt(text: str, field: str) -> tuple[Json, str | None]:
         # a collection may nest without bound, which would end the process
         raise CellError(Reason.geometry_kind, field, "this is no point, line or polygon", text)
     try:
-        geometry = shapely.from_wkt(text)
-    except shapely.errors.ShapelyError:
+        with np.errstate(all="ignore"):  # GEOS would warn of nan, which is refused further on
+            geometry = shapely.from_wkt(text)
+    except (shapely.errors.ShapelyError, ValueError):
         raise CellError(Reason.geometry_invalid, field, "this is not WKT", text) from None
     if geometry is None or geometry.is_empty or geometry.geom_type not in _DEPTHS:
         raise CellError(

@@ -238,6 +238,26 @@ def test_wkt_with_and_without_its_system() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("text", "code"),
+    [
+        ("POINT (nan nan)", "coordinates_range"),
+        ("POLYGON ((0 0, nan 0, 1 1, 0 0))", "coordinates_range"),
+        ("POLYGON ((0 0, inf 0, 1 1, 0 0))", "coordinates_range"),
+        ("POLYGON ((0 0, 1 0, 1 1))", "geometry_invalid"),
+        ("LINESTRING (1 2)", "geometry_invalid"),
+        ("MULTIPOINT (1 2, EMPTY)", "geometry_invalid"),
+        ("CIRCULARSTRING (0 0, 1 1, 2 0)", "geometry_kind"),
+    ],
+)
+def test_wkt_that_is_no_place(text: str, code: str) -> None:
+    source = csv_source(f"id;geom\n1;{text}\n")
+
+    result = run(table_mapping(geometry=Geometry(kind="wkt", wkt="geom")), source)
+
+    assert reasons(result) == [(2, code)]
+
+
 def test_wkt_of_many_corners_is_read() -> None:
     line = ", ".join(f"{4 + n / 10_000} {52 + n / 10_000}" for n in range(2_000))
 

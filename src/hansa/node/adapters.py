@@ -99,7 +99,7 @@ class PolicyNegotiator:
         policy = compile_policy(agreement, target=dataset.id, selection=dataset.selection.cut())
         decision = policy.decide(
             Usage(
-                action="use",
+                action="read",
                 target=dataset.id,
                 assignee=request.caller,
                 purpose=declared_purpose(agreement),

@@ -124,7 +124,7 @@ class Questions:
         )
         decision = policy.decide(
             Usage(
-                action="use",
+                action="read",
                 target=governing.target,
                 assignee=governing.assignee,
                 purpose=governing.purpose,

@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 import pytest
+from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519
 from hypothesis import given
 from hypothesis import strategies as st
@@ -125,8 +126,6 @@ def test_a_changed_payload_is_refused() -> None:
 def test_a_signature_in_der_is_refused() -> None:
     head, body, _ = token().split(".")
     private = ec.generate_private_key(ec.SECP256R1())
-    from cryptography.hazmat.primitives import hashes
-
     der = private.sign(f"{head}.{body}".encode(), ec.ECDSA(hashes.SHA256()))
     assert refusal(f"{head}.{body}.{b64url(der)}") == (Code.token_signature, "bad_signature")
 

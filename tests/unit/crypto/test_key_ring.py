@@ -10,6 +10,7 @@ import pytest
 
 from hansa.kernel import Code, FixedClock, HansaError
 from hansa.kernel.crypto import KeyRing, KeyState, Sealer, SigningKey, jose
+from hansa.kernel.crypto.key_ring import KEY
 from hansa.kernel.store import Store
 from hansa.kernel.store.sqlite import SqliteDatabase
 
@@ -83,8 +84,6 @@ async def test_another_secret_does_not_open_the_keys(store: Store, clock: FixedC
 async def test_a_sealed_key_of_another_participant_is_refused(
     database: SqliteDatabase, store: Store, clock: FixedClock
 ) -> None:
-    from hansa.kernel.crypto.key_ring import KEY
-
     await ring(store, clock)
     stolen = await store.read(lambda tx: tx.find(KEY))
     other = database.store("rijswijk")

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
 import pytest
 
-from hansa.identity import Caller
+from hansa.identity import Caller, Membership
 from hansa.kernel import Code, HansaError
 from hansa.kernel.outbound import OutboundResponse
 from hansa.trust import Authority, Member, RequestState
@@ -141,8 +142,6 @@ async def test_pending_requests_are_bounded(
 async def test_a_members_own_membership_is_judged_by_the_register(
     node: Node, authority: Authority, world: World
 ) -> None:
-    from hansa.identity import Membership
-
     found = await member(authority)
     assert node.register is not None
     heard: list[int] = []
@@ -165,8 +164,6 @@ async def test_a_members_own_membership_is_judged_by_the_register(
     with pytest.raises(HansaError) as caught:
         again.identity.check_standing(found.did, shown)
     assert caught.value.code is Code.membership_suspended
-    import msgspec
-
     for other in (
         msgspec.structs.replace(shown, status_list="http://x/1"),
         msgspec.structs.replace(shown, status_index=10**6),

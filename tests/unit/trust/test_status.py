@@ -15,6 +15,7 @@ from hansa.kernel.crypto import jose
 from hansa.kernel.outbound import OutboundResponse
 from hansa.trust import StatusHolder
 from hansa.trust import wire_bitstring_1_0 as bitstring
+from hansa.trust.status import KEPT
 from trust_world import Node, World, joined, settle
 
 LIST = "http://localhost:7710/authority/trust/status/1"
@@ -276,8 +277,6 @@ async def test_the_newest_document_of_the_authority_is_kept(
 async def test_the_list_is_written_when_it_changes_and_every_ten_seconds(
     world: World, authority: Node, delft: Node, holder: StatusHolder
 ) -> None:
-    from hansa.trust.status import KEPT
-
     async def version() -> int | None:
         return await delft.store.read(lambda tx: tx.version(KEPT, LIST))
 

@@ -124,8 +124,7 @@ class Sources:
         await self._store.write(lambda tx: tx.put(SOURCES, source))
 
     async def _write(self, entities: list[dict[str, Any]], *, replace: bool = True) -> None:
-        plain = msgspec.json.decode(msgspec.json.encode(entities))
-        written = await self._broker.upsert(plain, replace=replace)
+        written = await self._broker.upsert(entities, replace=replace)
         if written.failed:
             raise written.failed[0][1]
 

@@ -115,7 +115,9 @@ def _instances(draw: st.DrawFn, name: str) -> Any:
 def histories(draw: st.DrawFn, number: int) -> History:
     """Give an entity with a few attributes, and instances at odd hours in its past."""
     types = draw(st.lists(st.sampled_from(TYPES), min_size=1, max_size=2, unique=True))
-    names = draw(st.lists(st.sampled_from(ATTRIBUTES), max_size=5, unique=True))
+    names = draw(st.lists(st.sampled_from(ATTRIBUTES), max_size=6, unique=True))
+    if draw(st.integers(0, 3)) and "location" not in names:
+        names.append("location")
     zone = draw(st.sampled_from(["north", "south"]))
     current = {"id": f"urn:ngsi-ld:{zone}:{number}", "type": types[0] if len(types) == 1 else types}
     past: dict[str, list[dict[str, Any]]] = {}
@@ -132,7 +134,7 @@ def histories(draw: st.DrawFn, number: int) -> History:
 @st.composite
 def worlds(draw: st.DrawFn) -> list[History]:
     """Give up to six entities."""
-    size = draw(st.integers(0, 6))
+    size = draw(st.integers(1, 6))
     return [draw(histories(number)) for number in range(size)]
 
 
@@ -269,6 +271,31 @@ def queries(*, deep: bool = True) -> st.SearchStrategy[Query]:
         ),
         order=st.one_of(st.just(()), st.just(()), _orders) if deep else st.just(()),
     )
+
+
+def sweep() -> list[Query]:
+    """Give queries that would show any attribute, order or geometry that leaks."""
+    zero = (Literal(ValueClass.number, number=0.0),)
+    empty = (Literal(ValueClass.text, text=""),)
+    late = (Literal(ValueClass.instant, number=float(micros(at(2)))),)
+    found = [Query(), Query(order=(Order(expand("power")), Order(expand("name"), True)))]
+    for name in ATTRIBUTES:
+        found += [
+            Query(q=Term(expand(name), path, operator, values))
+            for path, operator, values in (
+                ("", "exists", ()),
+                ("", "!=", zero),
+                ("", ">=", zero),
+                ("", ">=", empty),
+                ("@observedAt", ">=", late),
+                ("[city]", "exists", ()),
+            )
+        ]
+    world = geometry_from_geojson(rectangle(-9, -9, 9, 9), "world")
+    for name in ("location", "entrance"):
+        found.append(Query(geo=GeoQuery("within", world, expand(name))))
+        found.append(Query(geo=GeoQuery("near", world, expand(name), 1.0)))
+    return found
 
 
 slices = st.builds(

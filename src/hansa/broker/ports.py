@@ -31,10 +31,6 @@ class Dialect(Protocol):
         """Write a statement with the adapter's sign for a parameter."""
         ...
 
-    def lock(self, tx: Tx, p: int) -> None:
-        """Keep other writers of this participant out until the commit."""
-        ...
-
     def numbers(self, tx: Tx, table: str, count: int) -> list[int]:
         """Give new row numbers for a table, rising."""
         ...

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from hansa.broker import store_sqlite
+from hansa.broker import store_postgres, store_sqlite
 from hansa.broker.ports import Dialect
 from hansa.kernel.store import Migration
 
-MIGRATIONS = (Migration("broker", 1, sqlite=store_sqlite.SCHEMA, postgres=()),)
+MIGRATIONS = (Migration("broker", 1, sqlite=store_sqlite.SCHEMA, postgres=store_postgres.SCHEMA),)
 
 
 def dialect_of(backend: str) -> Dialect:
     """Give what speaks to the database of this backend (`Database.backend`)."""
-    assert backend == "sqlite", f"no broker on {backend} yet"
+    if backend == "postgres":
+        return store_postgres.PostgresDialect()
+    assert backend == "sqlite", f"no broker on {backend}"
     return store_sqlite.SqliteDialect()

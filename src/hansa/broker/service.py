@@ -165,7 +165,6 @@ class Broker:
 
         def run(tx: Tx) -> tuple[R, Vocabulary]:
             vocabulary = begin(tx, self._dialect, self._vocabulary, secret)
-            self._dialect.lock(tx, vocabulary.p)
             writing = Writing(tx, self._dialect, vocabulary, now)
             return job(writing), writing.vocabulary
 

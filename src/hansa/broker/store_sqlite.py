@@ -89,9 +89,6 @@ class SqliteDialect:
         """Give the statement as it is: `?` is SQLite's own sign."""
         return text
 
-    def lock(self, tx: Tx, p: int) -> None:
-        """Do nothing: there is one writer."""
-
     def numbers(self, tx: Tx, table: str, count: int) -> list[int]:
         """Give `count` new row numbers; those of geometries are never used again."""
         if table == "broker_geometry":

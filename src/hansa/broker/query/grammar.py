@@ -37,6 +37,8 @@ def parse_q(text: str, expand: Callable[[str], str]) -> Node:
             field="q",
             limit=LENGTH_MAX,
         )
+    if "\x00" in text:
+        raise bad_data("The query `q` has a NUL character.", field="q")
     return _Parser(text, expand).parse()
 
 
@@ -170,7 +172,8 @@ class _Parser:
         quoted = self._match(_QUOTED)
         if quoted is not None:
             try:
-                return Literal(ValueClass.text, text=orjson.loads(quoted)), None
+                text: str = orjson.loads(quoted)
+                return Literal(ValueClass.text, text=text.replace("\x00", "\ufffd")), None
             except orjson.JSONDecodeError:
                 raise self._mistake("a JSON string before this place") from None
         raw = self._match(_BARE)

@@ -77,6 +77,8 @@ class _AreaTest:
             import shapely
 
             shape = shapely.from_wkt(self.wkt)
+            if not shapely.is_valid(shape):
+                shape = shapely.make_valid(shape)
             self.box = tuple(shapely.bounds(shape).tolist())
             self._rectangle = bool(shape.equals(shapely.box(*self.box)))
             shapely.prepare(shape)
@@ -101,7 +103,7 @@ class _AreaTest:
             import shapely
 
             shape = self._prepared()
-            return self._keep(g, bool(shapely.covers(shape, shapely.from_wkb(wkb))))
+            return self._keep(g, bool(shapely.covers(shape, _sound(wkb))))
 
     def _keep(self, g: int, inside: bool) -> bool:
         if len(self.decided) >= DECISIONS_MAX:
@@ -192,10 +194,17 @@ class _Relation:
 
         with _lock:
             if self._shape is None:
-                self._shape = shapely.from_wkb(query.reference.wkb)
+                self._shape = _sound(query.reference.wkb)
                 shapely.prepare(self._shape)
-            target = shapely.from_wkb(wkb)
-            return bool(getattr(shapely, _DECIDE[query.relation])(self._shape, target))
+            return bool(getattr(shapely, _DECIDE[query.relation])(self._shape, _sound(wkb)))
+
+
+def _sound(wkb: bytes) -> Any:
+    """Give a geometry that predicates can work with; one that crosses itself is repaired."""
+    import shapely
+
+    shape = shapely.from_wkb(wkb)
+    return shape if shapely.is_valid(shape) else shapely.make_valid(shape)
 
 
 def distance_m(reference: bytes, target: bytes) -> float:

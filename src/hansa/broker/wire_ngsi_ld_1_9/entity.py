@@ -16,6 +16,7 @@ from hansa.broker.model import AttributeInstance, AttributeType, EntityDraft, Ge
 from hansa.broker.query import canonical_instant, geometry_from_geojson, is_uri, required_instant
 from hansa.broker.wire_ngsi_ld_1_9.names import (
     BY_MEMBER,
+    NAME_LENGTH_MAX,
     SYSTEM_MEMBERS,
     TYPES,
     VALUE_MEMBER,
@@ -27,7 +28,8 @@ from hansa.kernel.jsonld import NGSI_LD
 ATTRIBUTES_MAX = 1000
 INSTANCES_MAX = 100_000
 DEPTH_MAX = 8
-ID_LENGTH_MAX = 2048
+ID_BYTES_MAX = 1000
+TYPES_BYTES_MAX = 2000
 NULL = "urn:ngsi-ld:null"
 _GEO_NAMES = frozenset(NGSI_LD + n for n in ("location", "observationSpace", "operationSpace"))
 _TEXT_MEMBERS = frozenset({"unitCode", "lang", "objectType", "valueType"})
@@ -83,8 +85,10 @@ def _head(raw: Any, *, typed: bool = True) -> tuple[str, list[Any]]:
     if not isinstance(raw, Mapping):
         raise bad_data("An entity is a JSON object.")
     identifier = raw.get("id")
-    if not isinstance(identifier, str) or len(identifier) > ID_LENGTH_MAX:
+    if not isinstance(identifier, str):
         raise bad_data("The entity has no `id` that is a URI.", field="id")
+    if len(identifier.encode()) > ID_BYTES_MAX:
+        raise bad_data(f"The id is longer than {ID_BYTES_MAX} bytes.", field="id")
     if not is_uri(identifier):
         raise bad_data(
             f"The id {identifier[:60]!r} is not a URI.",
@@ -104,7 +108,12 @@ def _head(raw: Any, *, typed: bool = True) -> tuple[str, list[Any]]:
 
 
 def _types(listed: list[Any], names: Names) -> tuple[str, ...]:
-    return tuple(sorted({names.iri(one) for one in listed}))
+    found = tuple(sorted({names.iri(one) for one in listed}))
+    if len("".join(found).encode()) > TYPES_BYTES_MAX:
+        raise bad_data(
+            f"The names of the types are longer than {TYPES_BYTES_MAX} bytes.", field="type"
+        )
+    return found
 
 
 def _each_attribute(
@@ -226,8 +235,10 @@ class _Reader:
                 if depth == 0:
                     self.observed = found[0]
         elif name == "datasetId":
-            if not isinstance(given, str) or not is_uri(given):
-                raise bad_data(f"`{place}` is not a URI.", field=place)
+            if not isinstance(given, str) or not is_uri(given) or len(given) > NAME_LENGTH_MAX:
+                raise bad_data(
+                    f"`{place}` is not a URI of at most {NAME_LENGTH_MAX} characters.", field=place
+                )
             body[name] = given
             if depth == 0:
                 self.dataset = given

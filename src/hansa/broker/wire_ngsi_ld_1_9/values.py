@@ -1,7 +1,8 @@
 """Find the scalars of an attribute that queries can compare with (NGSI-LD 1.9.1 4.9).
 
 A compound value is indexed by member paths, a list by its elements. Limits: the first 256 scalars
-of an attribute, four levels of members, the first 4,096 characters of a text.
+of an attribute, four levels of members in paths of 200 characters, the first 400 characters of a
+text (a longer one is found by no equality).
 """
 
 from __future__ import annotations
@@ -15,7 +16,8 @@ from hansa.broker.wire_ngsi_ld_1_9.names import Names
 
 INDEXED_MAX = 256
 LEVELS_MAX = 4
-TEXT_MAX = 4096
+PATH_MAX = 200
+TEXT_MAX = 400
 _NUMBER, _BOOLEAN, _INSTANT = ValueClass.number, ValueClass.boolean, ValueClass.instant
 _TEXT, _URI, _STRUCTURE = ValueClass.text, ValueClass.uri, ValueClass.structure
 
@@ -29,6 +31,8 @@ def indexed(
     into: list[IndexedValue],
 ) -> Any:
     """Add the scalars of a value to `into`; give the value as it is kept."""
+    if len(path) > PATH_MAX:
+        into = []
     if kind == AttributeType.Property:
         _scalars(value, path, into)
         return value
@@ -37,7 +41,7 @@ def indexed(
             uri = one.get("object") if isinstance(one, dict) else one
             if not isinstance(uri, str) or not is_uri(uri):
                 raise bad_data(f"`{field}` is not a URI or a list of URIs.", field=field)
-            into.append(IndexedValue(path, _URI, text=uri))
+            into.append(IndexedValue(path, _URI, text=searchable(uri)))
         return value
     if kind == AttributeType.LanguageProperty:
         _languages(value, field, path, into)
@@ -75,11 +79,21 @@ def _scalars(value: Any, path: str, into: list[IndexedValue]) -> None:
 
 
 def _text(value: str, path: str, into: list[IndexedValue]) -> None:
-    into.append(IndexedValue(path, _TEXT, text=value[:TEXT_MAX]))
+    into.append(IndexedValue(path, _TEXT, text=searchable(value)))
     if len(value) >= 20 and value[4] == "-":
         at = instant(value)
         if at is not None:
             into.append(IndexedValue(path, _INSTANT, number=float(at)))
+
+
+def searchable(text: str) -> str:
+    """Give a text as it stands in the index: a long one is cut and marked, NUL is replaced.
+
+    An index entry has to fit into a third of a page, and PostgreSQL keeps no NUL.
+    """
+    if len(text) > TEXT_MAX:
+        text = text[: TEXT_MAX - 1] + "\U0010ffff"
+    return text.replace("\x00", "\ufffd")
 
 
 def _members(value: Any, path: str, into: list[IndexedValue]) -> None:
@@ -89,9 +103,9 @@ def _members(value: Any, path: str, into: list[IndexedValue]) -> None:
     stack: list[tuple[str, Any, int]] = [(name, one, 1) for name, one in value.items()]
     while stack and len(into) < INDEXED_MAX:
         name, one, level = stack.pop()
-        if one is None:
-            continue
         place = f"{path}[{name}]"
+        if one is None or len(place) > PATH_MAX or not name.isprintable():
+            continue
         if isinstance(one, dict):
             into.append(IndexedValue(place, _STRUCTURE, number=0.0))
             if level < LEVELS_MAX:
@@ -107,8 +121,8 @@ def _languages(value: Any, field: str, path: str, into: list[IndexedValue]) -> N
         for text in texts if isinstance(texts, list) else [texts]:
             if not isinstance(text, str):
                 raise bad_data(f"`{field}.{language}` is not a text.", field=f"{field}.{language}")
-            into.append(IndexedValue(path, _TEXT, text=text[:TEXT_MAX]))
-            into.append(IndexedValue(f"{path}[{language}]", _TEXT, text=text[:TEXT_MAX]))
+            into.append(IndexedValue(path, _TEXT, text=searchable(text)))
+            into.append(IndexedValue(f"{path}[{language[:64]}]", _TEXT, text=searchable(text)))
 
 
 def _vocabulary(
@@ -121,6 +135,6 @@ def _vocabulary(
             raise bad_data(f"`{field}` is not a word or a list of words.", field=field)
         iri, short = names.of(word)
         kept.append(short)
-        into.append(IndexedValue(path, _URI, text=iri))
+        into.append(IndexedValue(path, _URI, text=searchable(iri)))
         into.append(IndexedValue(path, _TEXT, text=short))
     return kept if isinstance(value, list) else kept[0]

@@ -1,10 +1,12 @@
 """The NGSI-LD context broker: entities, their history, and queries within a scope."""
 
 from hansa.broker.errors import problem_details
-from hansa.broker.http import Access, app
+from hansa.broker.http import Access, Resolve, app, routes
 from hansa.broker.model import (
     AllOf,
     AnyOf,
+    AttributeFacts,
+    EntityTypeFacts,
     GeoQuery,
     Order,
     Page,
@@ -15,25 +17,29 @@ from hansa.broker.model import (
     Term,
     TypeSelection,
 )
-from hansa.broker.ports import Dialect
+from hansa.broker.ports import Contexts, Dialect
 from hansa.broker.schema import MIGRATIONS, dialect_of
 from hansa.broker.service import Broker, Written
+from hansa.broker.store_postgres import PostgresDialect
 from hansa.broker.store_sqlite import SqliteDialect, sqlite_functions
-from hansa.broker.wire_ngsi_ld_1_9 import NORMALIZED, SIMPLIFIED, View
-
-__all__ = [
-    "MIGRATIONS",
-    "NORMALIZED",
-    "SIMPLIFIED",
+from hansa.broker.wire_ngsi_ld___all__ = [
     "Access",
     "AllOf",
     "AnyOf",
+    "AttributeFacts",
     "Broker",
+    "Contexts",
     "Dialect",
+    "EntityTypeFacts",
     "GeoQuery",
+    "MIGRATIONS",
+    "NORMALIZED",
     "Order",
     "Page",
+    "PostgresDialect",
     "Query",
+    "Resolve",
+    "SIMPLIFIED",
     "Slice",
     "SqliteDialect",
     "Summary",
@@ -42,8 +48,9 @@ __all__ = [
     "TypeSelection",
     "View",
     "Written",
-    "dialect_of",
     "app",
+    "dialect_of",
     "problem_details",
+    "routes",
     "sqlite_functions",
 ]

@@ -180,6 +180,8 @@ class Reconciler:
         found = await self._database.lease(self._owner, now=now, lease_s=self._lease_s, limit=free)
         for participant, action in found:
             held = (participant, action.id)
+            if held in self._running:  # its lease ended, as after a sleep, but we still run it
+                continue
             task = asyncio.create_task(self._run(participant, action), name=f"action-{action.id}")
             self._running[held] = task
             task.add_done_callback(partial(self._ended, held))

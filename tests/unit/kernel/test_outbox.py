@@ -154,8 +154,8 @@ async def test_nothing_is_asked_of_the_store_while_nothing_happens(
     reconciler.register("m", _complete)
     await reconciler.start()
     await _enqueue(store, _action("1"))
-    await asyncio.sleep(0.05)
-    assert await _listed(store) == []
+    await _until(lambda: _empty(store))
+    await asyncio.sleep(0.1)
     before = asked
     await asyncio.sleep(0.3)
     assert asked == before
@@ -228,7 +228,8 @@ class TestFailures:
         await reconciler.start()
         with capture_logs() as logs:
             await _enqueue(store, _action("1", body={"secret": "sesame"}), _action("2"))
-            await _until(lambda: self._dead(store, "1"))
+            await _until(lambda: any(line["event"] == "outbox.failed" for line in logs))
+        assert await self._dead(store, "1")
         assert ended == [("north", "1", Code.counterparty_refused)]
         [line] = [line for line in logs if line["event"] == "outbox.failed"]
         assert (line["dead"], line["action"], line["participant"]) == (True, "1", "north")
@@ -296,6 +297,25 @@ class TestFailures:
         await _until(lambda: self._dead(store, "1"))
         assert ends == 2
 
+    async def test_an_end_may_mark_its_action_itself(
+        self, store: Store, make: Make, clock: FixedClock
+    ) -> None:
+        async def handler(own: Store, action: Action) -> None:
+            raise HansaError(Code.not_found, "It is gone.", permanent=True)
+
+        async def on_dead(own: Store, action: Action, error: Exception) -> None:
+            due = clock.now()
+            await own.write(lambda tx: tx.reschedule(action.id, due=due, error="mine", dead=True))
+
+        reconciler = make()
+        reconciler.register("m", handler, on_dead=on_dead)
+        await reconciler.start()
+        await _enqueue(store, _action("1"))
+        await _until(lambda: self._dead(store, "1"))
+        await _until(lambda: reconciler.running == 0)
+        [action] = await _listed(store)
+        assert (action.attempts, action.error) == (1, "mine")
+
     async def test_a_handler_without_a_result_is_reported_and_tried_again(
         self, store: Store, make: Make
     ) -> None:
@@ -307,7 +327,7 @@ class TestFailures:
         await reconciler.start()
         with capture_logs() as logs:
             await _enqueue(store, _action("1"))
-            await _until(lambda: self._tried(store, 1))
+            await _until(lambda: any(line["event"] == "outbox.failed" for line in logs))
         [action] = await _listed(store)
         assert action.error == "internal: The handler ended without a result."
         assert [line["log_level"] for line in logs if line["event"] == "outbox.failed"] == ["error"]
@@ -377,7 +397,7 @@ async def test_what_a_dead_owner_held_is_taken_when_its_lease_ends(
     store: Store, make: Make, database: SqliteDatabase, clock: Clock
 ) -> None:
     await _enqueue(store, _action("1"))
-    await database.lease("dead", now=clock.now(), lease_s=0.2, limit=1)
+    await database.lease("dead", now=clock.now(), lease_s=0.5, limit=1)
     reconciler = make("me")
     reconciler.register("m", _complete)
     await reconciler.start()
@@ -396,18 +416,40 @@ async def test_long_work_keeps_its_lease(store: Store, make: Make) -> None:
     def slow(owner: str) -> Callable[[Store, Action], Awaitable[None]]:
         async def handler(own: Store, action: Action) -> None:
             runs.append(owner)
-            await asyncio.sleep(0.6)
+            await asyncio.sleep(0.9)
             await _complete(own, action)
 
         return handler
 
     for owner in ("first", "second"):
-        reconciler = make(owner, lease_s=0.2)
+        reconciler = make(owner, lease_s=0.5)
         reconciler.register("m", slow(owner))
         await reconciler.start()
     await _enqueue(store, _action("1"))
     await _until(lambda: _empty(store))
     assert len(runs) == 1
+
+
+async def test_work_whose_lease_ended_is_not_begun_a_second_time(
+    store: Store, make: Make, database: SqliteDatabase, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def failing(*given: object, **more: object) -> None:
+        raise HansaError(Code.unavailable, "The disk is away.")
+
+    monkeypatch.setattr(database, "extend", failing)
+    runs: list[str] = []
+
+    async def handler(own: Store, action: Action) -> None:
+        runs.append(action.id)
+        await asyncio.sleep(0.4)
+        await _complete(own, action)
+
+    reconciler = make(lease_s=0.1)
+    reconciler.register("m", handler)
+    await reconciler.start()
+    await _enqueue(store, _action("1"))
+    await _until(lambda: _empty(store))
+    assert runs == ["1"]
 
 
 async def test_stop_lets_running_work_end(store: Store, make: Make) -> None:

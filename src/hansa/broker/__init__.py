@@ -22,7 +22,9 @@ from hansa.broker.schema import MIGRATIONS, dialect_of
 from hansa.broker.service import Broker, Written
 from hansa.broker.store_postgres import PostgresDialect
 from hansa.broker.store_sqlite import SqliteDialect, sqlite_functions
-from hansa.broker.wire_ngsi_ld___all__ = [
+from hansa.broker.wire_ngsi_ld_1_9 import NORMALIZED, SIMPLIFIED, View
+
+__all__ = [
     "Access",
     "AllOf",
     "AnyOf",

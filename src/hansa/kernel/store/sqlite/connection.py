@@ -44,10 +44,11 @@ def translated(error: BaseException) -> BaseException:
     )
 
 
-def connect(
-    path: Path, functions: Functions | None, *, cache_kib: int, mmap_bytes: int = 0
-) -> apsw.Connection:
-    """Open a connection with durable settings; creates the file, readable by its owner only."""
+def connect(path: Path, functions: Functions | None, *, cache_kib: int) -> apsw.Connection:
+    """Open a connection with durable settings; creates the file, readable by its owner only.
+
+    Nothing is mapped into memory: measured, that made no read faster and counted 16 MB twice.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     if not path.exists():
         path.touch(mode=0o600)
@@ -59,7 +60,7 @@ def connect(
             "synchronous = FULL",
             "foreign_keys = ON",
             f"cache_size = -{cache_kib}",
-            f"mmap_size = {mmap_bytes}",
+            "mmap_size = 0",
             f"wal_autocheckpoint = {PAGES_PER_CHECKPOINT}",
             f"journal_size_limit = {WAL_BYTES_KEPT}",
         ):

@@ -23,7 +23,6 @@ READ_LIMIT_S = 5.0
 _WRITER_CACHE_KIB = 4096
 _READER_CACHE_KIB = 4096
 _SLOW_CACHE_KIB = 2048
-_READER_MMAP_BYTES = 16 * 1024 * 1024
 
 
 class SqliteDatabase:
@@ -64,14 +63,13 @@ class SqliteDatabase:
             writing.close()
             raise
 
-        def reader(cache_kib: int, mmap_bytes: int) -> Reader:
-            opened = connect(path, functions, cache_kib=cache_kib, mmap_bytes=mmap_bytes)
-            return Reader(opened, clock, read_limit_s)
+        def reader(cache_kib: int) -> Reader:
+            return Reader(connect(path, functions, cache_kib=cache_kib), clock, read_limit_s)
 
         return cls(
             writing,
-            reader(_READER_CACHE_KIB, _READER_MMAP_BYTES),
-            SlowReaders(lambda: reader(_SLOW_CACHE_KIB, 0)),
+            reader(_READER_CACHE_KIB),
+            SlowReaders(lambda: reader(_SLOW_CACHE_KIB)),
             clock,
         )
 

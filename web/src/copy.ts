@@ -2,7 +2,7 @@
 
 /**
  * Copies `text`, or without it the text of the `<pre>` in the same `.copyable`.
- * Attributes: `text`. Events: `hansa-copied` (bubbles). Announces what it did to screen readers.
+ * Attributes: `text`, `label` (what is copied, in words). Events: `hansa-copied` (bubbles). Announces what it did to screen readers.
  */
 class HansaCopy extends HTMLElement {
   connectedCallback(): void {
@@ -15,7 +15,7 @@ class HansaCopy extends HTMLElement {
     button.type = "button";
     button.setAttribute("part", "button");
     button.textContent = "Copy";
-    const what = this.getAttribute("text") ?? this.heading();
+    const what = this.getAttribute("label") ?? this.getAttribute("text") ?? this.heading();
     button.setAttribute("aria-label", what ? `Copy: ${what}` : "Copy");
     const said = document.createElement("span");
     said.setAttribute("role", "status");

@@ -214,7 +214,7 @@ export class HansaMap extends LitElement {
         <div class="map-tools">
           <button type="button" aria-pressed=${this.tilted} @click=${this.tilt}>3D</button>
           <button type="button" @click=${() => this.canvas?.whole()}>Whole area</button>
-          <span class="share">Link to this view <hansa-copy text=${window.location.href}></hansa-copy></span>
+          <span class="share">Link to this view <hansa-copy label="the link to this view" text=${window.location.href}></hansa-copy></span>
         </div>
         ${this.problem ? html`<p class="notice stop map-problem" role="alert">${this.problem}</p>` : nothing}
         ${

@@ -122,7 +122,7 @@ export function table(
     ${
       rows.length === 0
         ? html`<p class="quiet">No value at this time.</p>`
-        : html`<div class="scroll" tabindex="0" role="region" aria-label="Values ${when}">
+        : html`<div class="scroll" tabindex="0" role="region" aria-label="Table of values ${when}">
             <table>
               <thead><tr><th scope="col">Place</th><th scope="col" class="num">Value</th></tr></thead>
               <tbody>

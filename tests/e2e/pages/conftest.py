@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 import uvicorn
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
 ROOT = Path(__file__).resolve().parents[3]
 sys.path.insert(0, str(ROOT / "tests" / "unit" / "web"))
@@ -113,28 +113,46 @@ def fresh() -> Iterator[Served]:
     made.stop()
 
 
+@pytest.fixture(scope="session")
+def context(browser: Browser, served: Served) -> Iterator[BrowserContext]:
+    """Give a signed-in context to tests that change nothing."""
+    made = browser.new_context(reduced_motion="reduce")
+    made.set_default_timeout(10_000)
+    door = made.new_page()
+    door.goto(f"{served.url}/signin?token=let-me-in&to=/console")
+    door.wait_for_url(f"{served.url}/console")
+    door.close()
+    yield made
+    made.close()
+
+
 @pytest.fixture
-def page(browser: Browser, served: Served) -> Iterator[Page]:
+def page(context: BrowserContext, served: Served) -> Iterator[Page]:
     """Give a signed-in page; whatever the console reports as an error fails the test."""
-    yield from signed_in(browser, served)
+    made = context.new_page()
+    wrong = watched(made, served)
+    yield made
+    made.close()
+    assert not wrong, wrong
+
+
+def watched(page: Page, served: Served) -> list[str]:
+    """Collect what goes wrong on a page: script errors, refused policy, requests that leave."""
+    wrong: list[str] = []
+    own = (served.url, "data:", "blob:", "about:")
+    page.on("pageerror", lambda error: wrong.append(f"error: {error}"))
+    page.on("console", lambda m: wrong.append(m.text) if m.type == "error" else None)
+    page.on("request", lambda r: None if r.url.startswith(own) else wrong.append(r.url))
+    return wrong
 
 
 def signed_in(browser: Browser, served: Served, **options: object) -> Iterator[Page]:
     """Open a page of its own context, sign in, and watch what it does."""
     context = browser.new_context(**{"reduced_motion": "reduce", **options})  # type: ignore[arg-type]
+    context.set_default_timeout(10_000)
     page = context.new_page()
-    wrong: list[str] = []
-    page.on("pageerror", lambda error: wrong.append(f"error: {error}"))
-    page.on("console", lambda m: wrong.append(m.text) if m.type == "error" else None)
-    page.on(
-        "request",
-        lambda r: (
-            None
-            if r.url.startswith((served.url, "data:", "blob:", "about:"))
-            else wrong.append(f"left the node: {r.url}")
-        ),
-    )
-    page.goto(f"{served.url}/signin?token=let-me-in")
+    wrong = watched(page, served)
+    page.goto(f"{served.url}/signin?token=let-me-in&to=/console")
     page.wait_for_url(f"{served.url}/console")
     yield page
     context.close()

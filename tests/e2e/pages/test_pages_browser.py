@@ -32,7 +32,7 @@ _FOCUSED = """() => {
   let e = document.activeElement;
   while (e && e.shadowRoot && e.shadowRoot.activeElement) e = e.shadowRoot.activeElement;
   if (!e || e === document.body) return null;
-  const s = getComputedStyle(e), r = e.getBoundingClientRect();
+  const s = getComputedStyle(e), r = (e.closest("label") || e).getBoundingClientRect();
   return {tag: e.tagName.toLowerCase(), text: (e.getAttribute("aria-label") || e.innerText ||
     e.name || "").trim().slice(0, 40), id: e.id,
     outline: s.outlineStyle !== "none" && parseFloat(s.outlineWidth) >= 2,
@@ -102,37 +102,42 @@ def test_it_fits_a_small_screen(page: Page, served: Served, path: str) -> None:
     assert wide <= 320
 
 
-@pytest.mark.parametrize("path", PATHS)
+@pytest.mark.parametrize("path", [p for p in PATHS if not p.endswith("/map")])
 def test_pages_without_a_map_load_little_script(page: Page, served: Served, path: str) -> None:
-    sizes: dict[str, int] = {}
-    page.on(
-        "response",
-        lambda r: sizes.update({r.url: len(r.body())}) if r.url.endswith(".js") else None,
-    )
-    ready(page, served.url + path)
+    page.goto(served.url + path)
     page.wait_for_load_state("load")
+    sizes: dict[str, int] = page.evaluate(
+        """() => Object.fromEntries(performance.getEntriesByType("resource")
+            .filter(e => e.name.endsWith(".js")).map(e => [e.name, e.decodedBodySize]))"""
+    )
     assert sizes
-    if not path.endswith("/map"):
-        assert sum(sizes.values()) < 100_000, sizes
+    assert 0 < sum(sizes.values()) < 100_000, sizes
 
 
-def test_other_flavours_have_no_violation_either(browser: Browser, axe: str) -> None:
-    for flavour in ("empty", "much", "broken"):
-        served = Served(flavour)
-        for page in signed_in(browser, served):
-            for path in ("", "/members", "/catalogue", "/map", "/log"):
-                if flavour == "broken":
-                    assert page.request.get(f"{served.url}{CITY}{path}").status in (200, 503)
-                    if path not in ("/members",):
-                        continue
-                if flavour == "much" and path == "/map":
-                    continue
-                page.goto(f"{served.url}{CITY}{path}")
-                assert violations(page, axe) == [], (flavour, path)
-                page.set_viewport_size({"width": 320, "height": 640})
-                wide = page.evaluate("document.documentElement.scrollWidth")
-                assert wide <= 320, (flavour, path)
-                page.set_viewport_size({"width": 1280, "height": 720})
-            if flavour == "broken":
-                page.goto("about:blank")
-        served.stop()
+@pytest.mark.parametrize("flavour", ["empty", "much"])
+def test_other_flavours_have_no_violation_either(browser: Browser, axe: str, flavour: str) -> None:
+    served = Served(flavour)
+    paths = ["", "/members", "/catalogue", "/log", *(["/map"] if flavour == "empty" else [])]
+    for page in signed_in(browser, served):
+        for path in [f"{CITY}{p}" for p in paths] + ["/console/authority/members"]:
+            page.set_viewport_size({"width": 1280, "height": 720})
+            page.goto(f"{served.url}{path}")
+            assert violations(page, axe) == [], path
+            page.set_viewport_size({"width": 320, "height": 640})
+            wide = page.evaluate("document.documentElement.scrollWidth")
+            assert wide <= 320, path
+    served.stop()
+
+
+def test_a_failure_has_no_violation_either(browser: Browser, axe: str) -> None:
+    served = Served("broken")
+    context = browser.new_context()
+    page = context.new_page()
+    page.goto(f"{served.url}/signin")
+    assert violations(page, axe) == []
+    page.goto(f"{served.url}/signin?token=let-me-in&to={CITY}/catalogue")
+    page.wait_for_url(f"{served.url}{CITY}/catalogue")
+    assert page.get_by_text("database does not answer").is_visible()
+    assert violations(page, axe) == []
+    context.close()
+    served.stop()

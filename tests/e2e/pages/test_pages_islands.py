@@ -1,4 +1,4 @@
-"""What the islands do: the map in time, the stopped layer, live fragments; and life without them."""
+"""What the islands do: the map in time, a stopped layer, live parts; and life without them."""
 
 from __future__ import annotations
 
@@ -55,14 +55,14 @@ def test_the_map_tilts_and_a_view_can_be_shared(page: Page, served: Served) -> N
     open_map(page, served)
     page.get_by_role("button", name="3D").click()
     page.wait_for_function("location.hash.includes('p=52')")
-    page.get_by_label("Buildings").uncheck()
+    page.get_by_role("checkbox", name="Buildings").uncheck()
     page.wait_for_function("location.hash.includes('off=buildings')")
     shared = page.evaluate("location.href")
     page.goto("about:blank")
     page.goto(shared)
     page.wait_for_selector(".map-canvas[data-ready]")
     expect(page.get_by_role("button", name="3D")).to_have_attribute("aria-pressed", "true")
-    expect(page.get_by_label("Buildings")).not_to_be_checked()
+    expect(page.get_by_role("checkbox", name="Buildings")).not_to_be_checked()
 
 
 def test_a_stopped_transfer_empties_its_layer_and_says_why(browser: Browser, fresh: Served) -> None:
@@ -93,7 +93,7 @@ def test_a_node_that_goes_away_leaves_the_page_and_a_word(browser: Browser) -> N
     served = Served("full")
     context = browser.new_context()
     page = context.new_page()
-    page.goto(f"{served.url}/signin?token=let-me-in")
+    page.goto(f"{served.url}/signin?token=let-me-in&to=/console")
     page.wait_for_url("**/console")
     page.goto(f"{served.url}{CITY}/transfers")
     served.stop()
@@ -134,7 +134,7 @@ def test_copying_and_the_theme(browser: Browser, served: Served) -> None:
 def test_without_scripts_everything_but_the_map_works(browser: Browser, fresh: Served) -> None:
     context = browser.new_context(java_script_enabled=False)
     page = context.new_page()
-    page.goto(f"{fresh.url}/signin?token=let-me-in")
+    page.goto(f"{fresh.url}/signin?token=let-me-in&to=/console")
     page.goto(f"{fresh.url}/console/authority/members")
     page.get_by_role("button", name="Approve Rijswijk").click()
     expect(page.get_by_text("The request was approved")).to_be_visible()
@@ -153,5 +153,5 @@ def test_without_scripts_everything_but_the_map_works(browser: Browser, fresh: S
     page.get_by_role("button", name="Publish with these terms").click()
     expect(page.get_by_text("The dataset is published")).to_be_visible()
     page.goto(f"{fresh.url}{CITY}/map")
-    expect(page.get_by_text("The map needs JavaScript")).to_be_visible()
+    expect(page.get_by_text("It needs JavaScript")).to_be_visible()
     context.close()

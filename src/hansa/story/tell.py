@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from typing import Any, Protocol, TypeVar
 
@@ -54,8 +55,8 @@ class Place(Protocol):
 def tell(clients: Mapping[str, Client], places: Sequence[Place], narrator: Narrator) -> None:
     """Tell the whole story; HansaError names the step that failed and what to do."""
     urls = {place.participant: place.url for place in places}
-    _join(clients, urls, narrator)
-    _publish(clients, narrator)
+    for step in (_join, _fill, _publish):
+        _both(step, clients, urls, narrator)
     dataset = _find(clients, narrator)
     agreement = _negotiate(clients, dataset, narrator)
     transfer = _transfer(clients, agreement, narrator)
@@ -79,10 +80,22 @@ def _await(what: str, look: Callable[[], T | None], timeout_s: float = 20.0) -> 
         pause_s = min(pause_s * 1.3, 0.1)
 
 
-def _join(clients: Mapping[str, Client], urls: Mapping[str, str], narrator: Narrator) -> None:
-    for city in (PROVIDER, CONSUMER):
-        _join_one(city, clients[city], f"{urls[AUTHORITY]}/{AUTHORITY}")
-        narrator.done(f"join:{city}", f"{city} is a member: its wallet holds the credential")
+def _both(
+    step: Callable[[str, Client, Mapping[str, str]], tuple[str, str]],
+    clients: Mapping[str, Client],
+    urls: Mapping[str, str],
+    narrator: Narrator,
+) -> None:
+    """Take a step for both cities at once: they are separate nodes and need not wait."""
+    with ThreadPoolExecutor(2) as threads:
+        taken = [threads.submit(step, city, clients[city], urls) for city in (PROVIDER, CONSUMER)]
+        for one in taken:
+            narrator.done(*one.result())
+
+
+def _join(city: str, client: Client, urls: Mapping[str, str]) -> tuple[str, str]:
+    _join_one(city, client, f"{urls[AUTHORITY]}/{AUTHORITY}")
+    return f"join:{city}", f"{city} is a member: its wallet holds the credential"
 
 
 def _join_one(city: str, client: Client, authority_url: str) -> None:
@@ -107,20 +120,23 @@ def _join_one(city: str, client: Client, authority_url: str) -> None:
     _await(f"membership of {city}", is_member)
 
 
-def _publish(clients: Mapping[str, Client], narrator: Narrator) -> None:
-    for city in (PROVIDER, CONSUMER):
-        client, base = clients[city], f"/participants/{city}"
-        filled = client.post(f"{base}/sources", {"kind": "delft-energy", "half": city})
-        narrator.done(
-            f"fill:{city}",
-            f"{city} holds {filled['entities']} entities and {filled['instances']} measured "
-            "quarter-hours (derived, synthetic)",
-        )
-        present = {item["title"] for item in client.get(f"{base}/datasets")["items"]}
-        for publication in publications(city):
-            if publication["title"] not in present:
-                client.post(f"{base}/datasets", publication)
-        narrator.done(f"publish:{city}", f"{city} publishes its data, each with its terms")
+def _fill(city: str, client: Client, _: Mapping[str, str]) -> tuple[str, str]:
+    body = {"kind": "delft-energy", "half": city}
+    filled = client.post(f"/participants/{city}/sources", body)
+    return (
+        f"fill:{city}",
+        f"{city} holds {filled['entities']} entities and {filled['instances']} measured "
+        "quarter-hours (derived, synthetic)",
+    )
+
+
+def _publish(city: str, client: Client, _: Mapping[str, str]) -> tuple[str, str]:
+    base = f"/participants/{city}"
+    present = {item["title"] for item in client.get(f"{base}/datasets")["items"]}
+    for publication in publications(city):
+        if publication["title"] not in present:
+            client.post(f"{base}/datasets", publication)
+    return f"publish:{city}", f"{city} publishes its data, each with its terms"
 
 
 def publications(city: str) -> list[Json]:

@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 from tests.e2e.space import Space
 
+from postgis import postgis_dsn  # noqa: F401 - a fixture
+
 
 @pytest.fixture(scope="session")
 def space(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Space]:

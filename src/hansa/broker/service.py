@@ -63,6 +63,8 @@ from hansa.policy import Cut, Scope
 
 MAKING = (Mode.create, Mode.replace_all, Mode.append)
 COMPILED_MAX = 512
+SHORT_MAX = 8
+"""Entities that are written on the event loop; a longer batch goes to the writer's thread."""
 INSTANCES_MAX = 10_000
 R = TypeVar("R")
 OnChange = Callable[[frozenset[str]], None]
@@ -139,7 +141,9 @@ class Broker:
             except HansaError as error:
                 result.failed.append((entity_id(raw), error))
         if drafts:
-            outcome = await self._write(lambda writing: _in_rounds(writing, drafts, mode))
+            outcome = await self._write(
+                lambda writing: _in_rounds(writing, drafts, mode), slow=len(drafts) > SHORT_MAX
+            )
             result.created, result.changed = outcome.created, outcome.changed
             result.ignored = outcome.ignored
             for identifier in outcome.refused:
@@ -159,7 +163,7 @@ class Broker:
             for listener in list(self._listeners):
                 listener(changed)
 
-    async def _write(self, job: Callable[[Writing], R]) -> R:
+    async def _write(self, job: Callable[[Writing], R], *, slow: bool = False) -> R:
         now = micros(self._clock.now())
         secret = self._ids.token(SECRET_BYTES).encode()[:SECRET_BYTES].ljust(SECRET_BYTES, b".")
 
@@ -168,7 +172,7 @@ class Broker:
             writing = Writing(tx, self._dialect, vocabulary, now)
             return job(writing), writing.vocabulary
 
-        result, vocabulary = await self._store.write(run)
+        result, vocabulary = await self._store.write(run, slow=slow)
         self._vocabulary = vocabulary
         return result
 
@@ -300,7 +304,7 @@ class Broker:
             except HansaError as error:
                 result.failed.append((entity_id(raw), error))
         if drafts:
-            unknown = await self._write(lambda writing: writing.append_history(drafts))
+            unknown = await self._write(lambda writing: writing.append_history(drafts), slow=True)
             result.failed += [(one, not_found(f"The entity {one}")) for one in unknown]
             result.changed = [draft.id for draft in drafts if draft.id not in unknown]
             self._tell(result.changed)

@@ -118,11 +118,15 @@ def _health(node: Node) -> list[Route]:
     async def profile(request: Request) -> Response:
         return Response(msgspec.json.encode(profile_document()), media_type="application/ld+json")
 
+    async def credentials(request: Request) -> Response:
+        return Response(msgspec.json.encode(trust.CONTEXT), media_type="application/ld+json")
+
     return [
         Route("/livez", live),
         Route("/readyz", ready),
         Route("/metrics", metrics),
         Route("/ns/odrl", problems(profile)),
+        Route("/ns/credentials", problems(credentials)),
     ]
 
 

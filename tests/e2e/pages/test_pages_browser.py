@@ -32,7 +32,8 @@ _FOCUSED = """() => {
   let e = document.activeElement;
   while (e && e.shadowRoot && e.shadowRoot.activeElement) e = e.shadowRoot.activeElement;
   if (!e || e === document.body) return null;
-  const s = getComputedStyle(e), r = (e.closest("label") || e).getBoundingClientRect();
+  const s = getComputedStyle(e), label = (e.closest("label") || e).getBoundingClientRect(),
+    own = e.getBoundingClientRect(), r = own.height < label.height ? label : own;
   return {tag: e.tagName.toLowerCase(), text: (e.getAttribute("aria-label") || e.innerText ||
     e.name || "").trim().slice(0, 40), id: e.id,
     outline: s.outlineStyle !== "none" && parseFloat(s.outlineWidth) >= 2,

@@ -26,7 +26,7 @@ FOLDER = ROOT / "docs" / "pictures"
 WIDTH, HEIGHT = 1440, 900
 BYTES_MAX = 350 * 1000
 NODE = "delft-east"
-CAMERA = "c=4.36500,52.00478&z=16.7&p=55&b=40"
+CAMERA = "c=4.36480,52.00472&z=16.62&p=55&b=40"
 ARGUMENTS = (
     "--no-sandbox",
     "--disable-background-networking",

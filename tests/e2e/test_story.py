@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import time
 from typing import Any
@@ -128,6 +129,18 @@ def test_the_governed_endpoint_is_read_only_and_wants_its_token(space: Space) ->
         "GET", f"/{PROVIDER}/ngsi-ld/v1/entities?type={TYPE}", None, authorization
     )
     assert status == 401
+
+
+def test_a_gis_reads_the_layer_by_url_with_basic_authentication(space: Space) -> None:
+    transfer = running_transfer(space)
+    access = space.client(CONSUMER).get(f"{C}/transfers/{transfer['id']}/access")["qgis"]
+    login = f"{access['basic']['user']}:{access['basic']['password']}".encode()
+    path = "/" + access["url"].split("/", 3)[3]
+    headers = {"Authorization": f"Basic {base64.b64encode(login).decode()}"}
+    status, answered, body = space.client(PROVIDER).raw("GET", path, None, headers)
+    assert status == 200, body
+    assert answered["content-type"].startswith("application/geo+json")
+    assert len(json.loads(body)["features"]) == 31
 
 
 def test_ending_the_agreement_stops_the_next_request(space: Space) -> None:

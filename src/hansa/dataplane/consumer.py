@@ -7,11 +7,14 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from urllib.parse import unquote
 
+import msgspec
+
 from hansa.dataplane.access import AccessStore
 from hansa.dataplane.model import Access, DataAddress, FetchedAnswer
 from hansa.dataplane.ports import Client
 from hansa.dataplane.usage import UsageLedger
 from hansa.kernel import Code, HansaError
+from hansa.kernel.outbound import OutboundResponse
 
 BODY_BYTES_MAX = 64 * 1024 * 1024
 STREAM_BYTES_MAX = 4 * 1024 * 1024 * 1024
@@ -107,7 +110,7 @@ class Consumer:
             timeout_s=_TIMEOUT_S,
             body_bytes_max=body_bytes_max,
         )
-        self._count(access, answer.status, len(answer.body))
+        self._count(access, answer.status, len(answer.body), _entities_in(answer))
         return FetchedAnswer(answer.status, _shown(answer.headers), answer.body)
 
     @asynccontextmanager
@@ -153,9 +156,24 @@ class Consumer:
             finally:
                 self._count(access, response.status, size)
 
-    def _count(self, access: Access | None, status: int, size_bytes: int) -> None:
+    def _count(
+        self, access: Access | None, status: int, size_bytes: int, entities: int = 0
+    ) -> None:
         if access is not None and status < 400:
-            self._usage.count(access.transfer_id, access.agreement_id, entities=0, bytes=size_bytes)
+            self._usage.count(
+                access.transfer_id, access.agreement_id, entities=entities, bytes=size_bytes
+            )
+
+
+def _entities_in(answer: OutboundResponse) -> int:
+    """Count the entities of a JSON answer: the items of a list, or one object."""
+    if answer.status >= 400 or "json" not in answer.headers.get("content-type", ""):
+        return 0
+    try:
+        found = msgspec.json.decode(answer.body, type=list[msgspec.Raw] | msgspec.Raw)
+    except (msgspec.DecodeError, TypeError):
+        return 0
+    return len(found) if isinstance(found, list) else 1
 
 
 def _check(method: str, body: bytes | None) -> None:

@@ -21,7 +21,7 @@ from hansa.kernel.settings import Settings
 from hansa.kernel.telemetry import GOVERNED_ENTITIES, REFUSALS, metrics_text
 from hansa.node.api import Api
 from hansa.node.management import Management
-from hansa.node.middleware import Envelope
+from hansa.node.middleware import Envelope, GeoJson
 from hansa.node.runtime import Node
 from hansa.policy import Scope, profile_document
 
@@ -50,8 +50,8 @@ def build(settings: Settings, folder: Path, secret: bytes) -> Envelope:
 def routes(node: Node, management: Management) -> list[BaseRoute]:
     """Give every route: health, API, pages, and each room's own under the participant's path."""
     return [
-        Mount("/{participant}/data/ngsi-ld/v1", broker.app(lambda r: _governed(node, r))),
-        Mount("/{participant}/ngsi-ld/v1", broker.app(lambda r: _owner(node, r))),
+        Mount("/{participant}/data/ngsi-ld/v1", GeoJson(broker.app(lambda r: _governed(node, r)))),
+        Mount("/{participant}/ngsi-ld/v1", GeoJson(broker.app(lambda r: _owner(node, r)))),
         *_health(node),
         *Api(management).routes(),
         *identity.routes(lambda name: node.participant(name).identity),

@@ -36,3 +36,28 @@ class Envelope:
             await send(message)
 
         await self._app(scope, receive, sending)
+
+
+_AS_GEOJSON = b"format=geojson"
+
+
+class GeoJson:
+    """Take `format=geojson` in a URL as the wish for `application/geo+json`.
+
+    For programs that are given a URL and can't send an Accept header, such as QGIS.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Handle one ASGI connection."""
+        if scope["type"] == "http" and _AS_GEOJSON in scope["query_string"]:
+            parts = scope["query_string"].split(b"&")
+            headers = [pair for pair in scope["headers"] if pair[0] != b"accept"]
+            scope = {
+                **scope,
+                "query_string": b"&".join(part for part in parts if part != _AS_GEOJSON),
+                "headers": [*headers, (b"accept", b"application/geo+json")],
+            }
+        await self._app(scope, receive, send)

@@ -67,7 +67,9 @@ class Map(Access):
         """Give a real sample of a dataset, as far as it may be seen from here."""
         p = self.participant(caller, participant)
         layer = await self._layer_of(p, dataset_id)
-        nothing: Json = {"rows": [], "geojson": None, "total": None}
+        measured = layer.measured if layer is not None else None
+        name = measured.name if measured else None
+        nothing: Json = {"rows": [], "geojson": None, "total": None, "measured": name}
         if layer is None:
             return {**nothing, "reason": "No agreement yet: the provider shows no sample."}
         try:
@@ -87,7 +89,13 @@ class Map(Access):
             for f in features[:_SAMPLE]
         ]
         collection = {"type": "FeatureCollection", "features": features[:2_000]}
-        return {"rows": rows, "geojson": collection, "total": len(features), "reason": None}
+        return {
+            **nothing,
+            "rows": rows,
+            "geojson": collection,
+            "total": len(features),
+            "reason": None,
+        }
 
     async def history(
         self, caller: Caller, participant: str, dataset_id: str, attribute: str

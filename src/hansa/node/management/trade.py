@@ -139,7 +139,7 @@ class Trade(Access):
             raise
         url = f"{address.endpoint}/entities?{await p.type_query(process.dataset_id)}limit=100"
         bearer = f"Bearer {address.authorization}"
-        geojson = f"{url}&options=keyValues"
+        geojson = f"{url}&options=keyValues&format=geojson"
         return {
             "endpoint": address.endpoint,
             "authorization": bearer,

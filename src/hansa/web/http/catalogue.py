@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections import Counter
 from typing import Any
 from urllib.parse import quote
@@ -67,9 +66,18 @@ async def catalogue(visit: Visit) -> Response:
     )
 
 
-def _with_unit(dataset: Json) -> list[Json]:
-    """Give the attributes that change with time and carry a number: what a chart can show."""
-    return [a for a in dataset["attributes"] if a.get("unit") or a.get("kind") == "number"]
+def _shown(dataset: Json, sample: Json) -> list[Json]:
+    """Give the attributes of which the sample has values; all of them without a sample."""
+    rows = sample["rows"]
+    if not rows:
+        return list(dataset["attributes"])
+    return [a for a in dataset["attributes"] if any(a["name"] in r["values"] for r in rows)]
+
+
+def _with_unit(attributes: list[Json], first: str | None) -> list[Json]:
+    """Give the attributes that carry a number: what a chart can show, the measured one first."""
+    found = [a for a in attributes if a.get("unit") or a.get("kind") == "number"]
+    return sorted(found, key=lambda a: a["name"] != first)
 
 
 async def _sample(visit: Visit, dataset_id: str) -> Json:
@@ -92,19 +100,20 @@ async def dataset(visit: Visit) -> Response:
     """Show what a dataset is, how good it is, and its terms."""
     dataset_id = visit.param("id")
     found = await visit.source.dataset(visit.caller, visit.id, dataset_id)
-    measured = _with_unit(found)
+    sample = await _sample(visit, dataset_id)
+    columns = _shown(found, sample)
+    measured = _with_unit(columns, sample.get("measured"))
     names = [a["name"] for a in measured]
     attribute = visit.query("attribute")
     if attribute not in names:
         attribute = names[0] if names else ""
-    sample, history = await asyncio.gather(
-        _sample(visit, dataset_id), _history(visit, dataset_id, attribute)
-    )
+    history = await _history(visit, dataset_id, attribute)
     facts: dict[str, Any] = {
         "dataset": found,
         "sample": sample,
         "history": history,
         "measured": measured,
+        "columns": columns[:6],
         "attribute": attribute,
     }
     return visit.page("dataset.html", "catalogue", islands=("chart",), **facts)

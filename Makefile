@@ -35,7 +35,8 @@ check: $(VENV)/.test web/node_modules/.made ## Lint, types, arrows between rooms
 	$(call say,docs)
 	@$(BIN)/python scripts/docs.py --check
 	$(call say,pages: lint and types)
-	@$(NPM) run --silent lint && $(NPM) run --silent types
+	@$(NPM) run --silent lint
+	@$(NPM) run --silent types
 
 bench: $(VENV)/.test $(DIST) ## Measure, write build/bench/*.json
 	@$(BIN)/python -m tests.bench.spine

@@ -291,6 +291,7 @@ def sweep() -> list[Query]:
     empty = (Literal(ValueClass.text, text=""),)
     late = (Literal(ValueClass.instant, number=float(micros(at(2)))),)
     found = [Query(), Query(order=(Order(expand("power")), Order(expand("name"), True)))]
+    found += [Query(order=(Order(expand(name), True),)) for name in (*NUMBERS, *TEXTS)]
     for name in ATTRIBUTES:
         found += [
             Query(q=Term(expand(name), path, operator, values))

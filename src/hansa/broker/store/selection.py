@@ -182,7 +182,7 @@ class Selector:
                 sql(
                     f"SELECT n FROM (SELECT e.n FROM broker_entity e{hint}"
                     f" WHERE e.p = {selection.world.p} AND e.k = {k} AND e.n > {{}} AND {{}}"
-                    f" ORDER BY e.n LIMIT {{}}) b{number}",
+                    f" ORDER BY e.n LIMIT {{}}) branch{number}",
                     Sql("?", (after,)),
                     selection.condition,
                     Sql("?", (limit + offset,)),
@@ -233,7 +233,7 @@ class Selector:
             bound = 12 * isqrt(total)
             for driver in selection.drivers:
                 probe = sql(
-                    "SELECT count(*) FROM (SELECT 1 FROM ({}) s LIMIT {}) t",
+                    "SELECT count(*) FROM (SELECT 1 FROM ({}) narrowed LIMIT {}) bounded",
                     driver,
                     Sql("?", (bound,)),
                 )

@@ -90,6 +90,7 @@ class HansaFlow extends LitElement {
     const spots = arrange(me, this.authority, flows, this.wide);
     const height = Math.max(...spots.map((s) => s.y)) + 64;
     const ties = spots.filter((s) => s.kind !== "authority");
+    const partners = spots.filter((s) => s.kind === "other").length;
     const authority = spots.find((s) => s.kind === "authority");
     return html`<svg
       viewBox="0 0 ${this.wide} ${height}"
@@ -105,11 +106,11 @@ class HansaFlow extends LitElement {
             )
           : nothing
       }
-      ${curves(spots, flows).map((curve) => this.drawn(curve))} ${spots.map((s) => town(s))}
+      ${curves(spots, flows).map((curve) => this.drawn(curve, partners))} ${spots.map((s) => town(s))}
     </svg>`;
   }
 
-  private drawn(curve: ReturnType<typeof curves>[number]): SVGTemplateResult {
+  private drawn(curve: ReturnType<typeof curves>[number], partners: number): SVGTemplateResult {
     const { flow, path, tone, labelX, labelY, tip } = curve;
     const still = lessMotion();
     const rate = flow.items_per_min ?? 0;
@@ -124,10 +125,15 @@ class HansaFlow extends LitElement {
           ? nothing
           : svg`<circle class="dot" r="4.5"><animateMotion dur="${seconds}s" begin="${-(i * seconds) / dots.length}s" repeatCount="indefinite" path=${path} /></circle>`,
       )}
-      <text class="what halo" x=${labelX} y=${labelY}>
-        <tspan>${shorten(flow.title, this.wide < 600 ? 22 : 34)}</tspan>
-        <tspan class="rate" x=${labelX} dy="17">${rateText(flow)}</tspan>
-      </text>`;
+      ${
+        // Where there is no room for labels, the table below has them.
+        this.wide < 600 || partners > 4
+          ? nothing
+          : svg`<text class="what halo" x=${labelX} y=${labelY}>
+              <tspan>${shorten(flow.title, 34)}</tspan>
+              <tspan class="rate" x=${labelX} dy="17">${rateText(flow)}</tspan>
+            </text>`
+      }`;
   }
 
   private said(flows: readonly Flow[]): string {

@@ -55,35 +55,24 @@ export function arrange(
   const tower = authority && authority.did !== me.did ? authority : null;
   const row = tower ? 200 : 150;
   const spots: Spot[] = [];
-  const step = wide < 600 ? 128 : 0;
   const alone = people.length === 0;
-  const own = { x: alone ? wide / 2 : step ? wide * 0.28 : wide * 0.2, y: row };
   const note = me.role === "authority" ? "authority" : "us";
-  spots.push({ ...me, ...own, kind: "me", note });
+  spots.push({ ...me, x: alone ? wide / 2 : wide * 0.2, y: row, kind: "me", note });
+  const spread = Math.max(96, Math.min(150, 560 / people.length));
   people.forEach((party, i) => {
-    const count = people.length;
-    const spread = step ? step : Math.max(112, Math.min(150, 560 / count));
-    const y = row + (step ? (i + 1) * step : (i - (count - 1) / 2) * spread);
-    spots.push({
-      ...party,
-      x: step ? wide * 0.72 : wide * 0.8,
-      y,
-      kind: "other",
-      role: "",
-      note: "",
-    });
+    const y = row + (i - (people.length - 1) / 2) * spread;
+    spots.push({ ...party, x: wide * 0.8, y, kind: "other", role: "", note: "" });
   });
   const lowest = Math.min(...spots.map((s) => s.y));
   const lift = lowest < 96 ? 96 - lowest : 0;
   for (const spot of spots) spot.y += lift;
   if (tower) {
     const title = tower.title ?? "Authority";
-    const y = step ? 64 : Math.min(72, ...spots.map((s) => s.y - 28));
     spots.push({
       did: tower.did,
       title,
       x: wide / 2,
-      y,
+      y: 72,
       kind: "authority",
       role: "authority",
       note: "authority",
@@ -105,6 +94,7 @@ export function curves(spots: readonly Spot[], flows: readonly Flow[]): Curve[] 
   const at = new Map(spots.map((s) => [s.did, s]));
   const used = new Map<string, number>();
   const found: Curve[] = [];
+  const crowded = spots.filter((s) => s.kind === "other").length > 1;
   for (const flow of flows) {
     const a = at.get(flow.from.did);
     const b = at.get(flow.to.did);
@@ -113,12 +103,12 @@ export function curves(spots: readonly Spot[], flows: readonly Flow[]): Curve[] 
     const turn = used.get(pair) ?? 0;
     used.set(pair, turn + 1);
     if (turn > 3) continue;
-    found.push(bend(flow, a, b, turn));
+    found.push(bend(flow, a, b, turn, crowded));
   }
   return found;
 }
 
-function bend(flow: Flow, a: Spot, b: Spot, turn: number): Curve {
+function bend(flow: Flow, a: Spot, b: Spot, turn: number, crowded: boolean): Curve {
   // The first flow bends up, the second down, further ones outside of these.
   const left = a.x <= b.x ? a : b;
   const right = left === a ? b : a;
@@ -136,12 +126,16 @@ function bend(flow: Flow, a: Spot, b: Spot, turn: number): Curve {
   const r = (n: number): number => Math.round(n * 10) / 10;
   const path = `M${r(from.x)} ${r(from.y)}Q${r(middle.x)} ${r(middle.y)} ${r(to.x)} ${r(to.y)}`;
   const angle = (Math.atan2(to.y - middle.y, to.x - middle.x) * 180) / Math.PI;
-  const top = (start.y + 2 * middle.y + end.y) / 4;
+  // With many partners the label stands near the partner, where the curves have parted.
+  const t = crowded ? 0.74 : 0.5;
+  const on = (p: number, q: number, z: number): number =>
+    (1 - t) ** 2 * p + 2 * (1 - t) * t * q + t ** 2 * z;
+  const top = on(start.y, middle.y, end.y);
   return {
     flow,
     path,
     tone: toneOf(flow.state),
-    labelX: r((start.x + 2 * middle.x + end.x) / 4),
+    labelX: r(on(start.x, middle.x, end.x)),
     labelY: r(side < 0 ? top - 26 : top + 21),
     tip: { x: r(to.x), y: r(to.y), angle: r(angle) },
   };

@@ -189,8 +189,7 @@ def clock_time(context: Context, value: object) -> str:
 def tail(value: object) -> str:
     """Give the telling end of an identifier: what follows its last colon, else the whole."""
     text = str(value or "")
-    last = text.rsplit(":", 1)[-1]
-    return last if len(last) >= 3 else text
+    return text.rsplit(":", 1)[-1] or text
 
 
 def short_id(value: object) -> str:

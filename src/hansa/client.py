@@ -1,7 +1,7 @@
 """A small client of the management API, on the standard library alone: commands start fast.
 
     node = Client("http://localhost:7711", token)
-    node.get("/participants/delft-south/agreements")
+    node.get("/participants/delft-east/agreements")
 
 Answers are the JSON objects of docs/reference/management-api.md.
 """
@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import http.client
 import json
+import secrets
 from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlencode, urlsplit
@@ -48,7 +49,7 @@ class Client:
         self, path: str, files: Mapping[str, tuple[str, bytes]], fields: Mapping[str, str]
     ) -> Json:
         """POST files, by form field as (name, content), and form fields (multipart/form-data)."""
-        boundary = "hansa-file-boundary-7f3b"
+        boundary = f"hansa-{secrets.token_hex(16)}"
         parts: list[bytes] = []
         for name, value in fields.items():
             head = f'--{boundary}\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n'

@@ -15,7 +15,7 @@ NODES = ("authority", PROVIDER, CONSUMER)
 def space_on_postgres(tmp_path: Path, postgis_dsn: Callable[[], str]) -> Iterator[Space]:
     """Give a space whose three nodes keep their state in three PostgreSQL databases."""
     own = Space(tmp_path / "postgres")
-    own.hansa("init", "authority", "--role", "authority", "--title", "Authority")
+    own.hansa("init", "authority", "--role", "authority", "--approve-automatically")
     for name in (PROVIDER, CONSUMER):
         own.hansa("init", name, "--authority", "authority", "--title", name.title())
     for name in NODES:

@@ -18,6 +18,7 @@ from hansa.node.home import Home, NodePlan, choose_ports, default_home
 @click.option("--authority", default=None, help="Node of this space whose authority it will join.")
 @click.option("--port", type=int, default=None, help="Port (default: the next free one).")
 @click.option("--home", type=click.Path(path_type=Path, file_okay=False), default=None)
+@click.option("--approve-automatically", is_flag=True, help="Authority: take in whoever asks.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def init_command(
     name: str,
@@ -27,6 +28,7 @@ def init_command(
     authority: str | None,
     port: int | None,
     home: Path | None,
+    approve_automatically: bool,
     as_json: bool,
 ) -> None:
     """Make a node: its folder, port, secret and settings. The port is kept: its DID contains it."""
@@ -34,7 +36,9 @@ def init_command(
     taken = {node.port for node in space.nodes()}
     if port is None:
         port = next(p for p in (choose_ports(1)[0] + n for n in range(100)) if p not in taken)
-    plan = NodePlan(name, participant or name, title or name, role, authority)
+    plan = NodePlan(
+        name, participant or name, title or name, role, authority, approve_automatically
+    )
     (folder,) = space.create([plan], [port])
     if as_json:
         print(json.dumps({"name": name, "url": folder.url, "path": str(folder.path)}))

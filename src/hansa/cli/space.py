@@ -23,7 +23,7 @@ _HOME = click.option(
 _JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
 SPACE = (
-    NodePlan("authority", "authority", "Hansa Authority", "authority"),
+    NodePlan("authority", "authority", "Hansa Authority", "authority", automatic=True),
     NodePlan("delft-west", "delft-west", "Delft West", "city", "authority"),
     NodePlan("delft-east", "delft-east", "Delft East", "city", "authority"),
 )
@@ -118,8 +118,10 @@ def _addresses(nodes: list[NodeFolder], steps: Steps) -> None:
         link = _client(node).post("/sign-in-links")["url"]
         steps.done(f"open:{node.name}", f"{node.name:<12} {link}", link)
     steps.say()
-    steps.say("Now publish your own file:  hansa publish FILE --node delft-east")
-    steps.say("Look:   hansa status   hansa open delft-east        Stop:   hansa down")
+    city = next((node.name for node in reversed(nodes) if node.role == "city"), None)
+    if city is not None:
+        steps.say(f"Now publish your own file:  hansa publish FILE --node {city}")
+        steps.say(f"Look:   hansa status   hansa open {city}        Stop:   hansa down")
 
 
 def _stay(nodes: list[NodeFolder], steps: Steps) -> None:

@@ -125,7 +125,10 @@ def negotiate_command(
     negotiation = client.post(f"{base}/negotiations", body)
     negotiation = _follow(client, f"{base}/negotiations/{negotiation['id']}", "FINALIZED", as_json)
     line = f"Agreement {negotiation['agreement_id']}" if negotiation["agreement_id"] else "Refused"
-    show(negotiation, as_json, [line, f"Next: hansa transfer start {negotiation['agreement_id']}"])
+    lines = [f"{line}: {negotiation['error']}" if negotiation["error"] else line]
+    if negotiation["agreement_id"]:
+        lines.append(f"Next: hansa transfer start {negotiation['agreement_id']}")
+    show(negotiation, as_json, lines)
     if negotiation["state"] != "FINALIZED":
         sys.exit(1)
 

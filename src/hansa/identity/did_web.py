@@ -18,7 +18,7 @@ _HOST = re.compile(r"(?!-)[a-z0-9-]{1,63}(?<!-)(\.(?!-)[a-z0-9-]{1,63}(?<!-))*\Z
 
 
 def did_of(url: str) -> str:
-    """Give the DID of a participant's base URL: `http://localhost:7711/delft-north`.
+    """Give the DID of a participant's base URL: `http://localhost:7711/delft-west`.
 
     HansaError invalid_field when the URL can't carry one (an IP address, a query, ...).
     """

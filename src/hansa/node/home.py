@@ -33,6 +33,7 @@ class NodePlan:
     title: str
     role: str
     authority: str | None = None  # name of the authority's node in the same space
+    automatic: bool = False  # an authority that takes in whoever asks: for a laptop only
 
 
 @dataclass(frozen=True)
@@ -209,7 +210,7 @@ class Home:
 
 
 def _toml(plan: NodePlan, folder: NodeFolder, authority_url: str | None) -> str:
-    automatic = "true" if plan.role == "authority" else "false"
+    automatic = "true" if plan.automatic else "false"
     authority = f'authority_url = "{authority_url}/{plan.authority}"\n' if authority_url else ""
     return f"""# Settings of this node. All keys: docs/reference/settings.md
 # The port and the base URL are part of its identity (did:web): keep them.

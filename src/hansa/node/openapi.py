@@ -54,8 +54,9 @@ _NEGOTIATE = _body(
 _TRANSFER = _body(
     ("agreement_id",), agreement_id=_TEXT, format={"type": "string", "enum": ["HttpData-PULL"]}
 )
+_SUGGEST = _body(("url",), url=_TEXT, mapping={"type": ["object", "null"]})
 _PUBLISH = _body(
-    ("url",),
+    ("url", "title", "template"),
     url=_TEXT,
     mapping={"type": ["object", "null"]},
     title=_OPTIONAL,
@@ -87,7 +88,7 @@ OPERATIONS: tuple[tuple[str, str, str, Json | None, tuple[str, ...]], ...] = (
     ("GET", f"{_P}/catalogue", "Datasets of all members", None, ("q", "publisher", "theme")),
     ("POST", f"{_P}/sources", "Fill the broker from a built-in source", _SOURCE, ()),
     ("POST", f"{_P}/publish", "Publish a file or URL as a dataset", _PUBLISH, ()),
-    ("POST", f"{_P}/publish/suggest", "Suggest a mapping for a source", _PUBLISH, ()),
+    ("POST", f"{_P}/publish/suggest", "Suggest a mapping for a source", _SUGGEST, ()),
     ("GET", f"{_P}/negotiations", "Contract negotiations", None, ()),
     ("POST", f"{_P}/negotiations", "Ask for a dataset under an offer", _NEGOTIATE, ()),
     ("GET", f"{_P}/negotiations/{{id}}", "One negotiation with its messages", None, ()),

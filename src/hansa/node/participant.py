@@ -86,18 +86,6 @@ class Participant(Questions):
 
     def _build_identity(self, base: str, shared: Shared) -> None:
         keys = KeyRing(self.store, shared.secret, controller=self.did, clock=shared.clock)
-        services = (
-            Service(
-                id=f"{self.did}#dsp",
-                type="DataService",
-                endpoint=f"{self.url}/.well-known/dspace-version",
-            ),
-            Service(
-                id=f"{self.did}#catalogue",
-                type="CatalogService",
-                endpoint=f"{self.dsp_url}/catalog",
-            ),
-        )
         settings = shared.settings.trust
         self.register: Register | None = None
         self.anchors: Anchors | None = None
@@ -116,7 +104,7 @@ class Participant(Questions):
             shared.resolver,
             status=checker,
             issuers=issuers,
-            services=services,
+            services=self._services(),
             clock=shared.clock,
             ids=shared.ids,
         )
@@ -161,6 +149,20 @@ class Participant(Questions):
             resolver=shared.resolver,
             client=shared.client,
             clock=shared.clock,
+        )
+
+    def _services(self) -> tuple[Service, ...]:
+        return (
+            Service(
+                id=f"{self.did}#dsp",
+                type="DataService",
+                endpoint=f"{self.url}/.well-known/dspace-version",
+            ),
+            Service(
+                id=f"{self.did}#catalogue",
+                type="CatalogService",
+                endpoint=f"{self.dsp_url}/catalog",
+            ),
         )
 
     def _build_data(self, shared: Shared) -> None:

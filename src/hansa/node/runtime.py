@@ -7,6 +7,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import psutil
 import structlog
 from starlette.requests import Request
@@ -20,13 +21,23 @@ from hansa.kernel.jsonld import ContextRegistry
 from hansa.kernel.outbound import OutboundClient, OutboundLimits
 from hansa.kernel.outbox import Reconciler
 from hansa.kernel.settings import Settings
-from hansa.kernel.store import NODE, Action, Database, Store
+from hansa.kernel.store import NODE, Action, Database, Kind, Store, Tx
 from hansa.node.participant import Participant, Shared
 from hansa.trust import AUTHORITY_MACHINE, MEMBER_MACHINE, Authority, MembershipClient
 from hansa.web import session_cookie
 
 _log = structlog.get_logger("hansa.node")
 _PROCESS = psutil.Process()
+
+
+class Claim(msgspec.Struct, frozen=True):
+    """Whose database this is."""
+
+    node: str
+    url: str
+
+
+CLAIM: Kind[Claim] = Kind("node_claim", Claim, key=lambda _: "node")
 
 
 class Node:
@@ -92,6 +103,7 @@ class Node:
             clock=self.clock,
             ids=self.ids,
         )
+        await self._claim_database()
         for given in settings.participants:
             store = self.database.store(given.id)
             self.participants[given.id] = Participant(given, store, shared)
@@ -106,6 +118,25 @@ class Node:
             await participant.start()
         self.ready = True
         _log.info("ready", node=settings.node.name, participants=len(self.participants))
+
+    async def _claim_database(self) -> None:
+        """Make the database this node's own; HansaError conflict when it is another node's."""
+        mine = Claim(node=self.settings.node.name, url=self.base_url)
+
+        def claim(tx: Tx) -> Claim:
+            found = tx.get(CLAIM, "node")
+            if found is None:
+                tx.put(CLAIM, mine)
+            return found or mine
+
+        found = await self.database.store(NODE).write(claim)
+        if found != mine:
+            raise HansaError(
+                Code.conflict,
+                f"This database belongs to node {found.node} at {found.url}.",
+                "Give each node a database of its own, and keep its name and address.",
+                field="store",
+            )
 
     async def stop(self) -> None:
         """Finish what runs and close."""

@@ -1,6 +1,6 @@
 """The store port: what every adapter (SQLite, PostgreSQL) offers and the contract suite checks.
 
-A store is had only for a participant: `database.store("delft-north")`. The participant is the
+A store is had only for a participant: `database.store("delft-west")`. The participant is the
 first column of every key, so one participant can never name another's rows.
 
 Documents are frozen msgspec structs of a declared `Kind`; a room that needs tables of its own (the

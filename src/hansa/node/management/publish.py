@@ -23,7 +23,6 @@ from hansa.web import Upload
 
 _PREVIEW_ROWS = 500
 _PREVIEW_ENTITIES = 10
-_REJECTED_SHOWN = 200
 _BATCH = 500
 _URL_TIMEOUT_S = 120.0
 T = TypeVar("T")
@@ -157,9 +156,11 @@ class Publishing(Data):
                     out.write(part)
 
 
-def _mapping(raw: Json | None, source: ingest.Source) -> ingest.Mapping:
+def _mapping(
+    raw: Json | None, source: ingest.Source, places: ingest.Source | None
+) -> ingest.Mapping:
     if raw is None:
-        return ingest.suggest_mapping(source)
+        return ingest.suggest_mapping(source, places=places)
     return ingest.decode_mapping(raw)
 
 
@@ -167,7 +168,9 @@ def _apply(
     path: Path, name: str, mapping: Json | None, dataset: str, places: Upload | None
 ) -> ingest.Result:
     source = ingest.read_source(path, name)
-    return ingest.apply(_mapping(mapping, source), source, dataset=dataset, places=_places(places))
+    second = _places(places)
+    chosen = _mapping(mapping, source, second)
+    return ingest.apply(chosen, source, dataset=dataset, places=second)
 
 
 def _places(places: Upload | None) -> ingest.Source | None:
@@ -178,7 +181,7 @@ def _places(places: Upload | None) -> ingest.Source | None:
 
 def _try(path: Path, name: str, mapping: Json | None, places: Upload | None) -> Json:
     source = ingest.read_source(path, name)
-    chosen = _mapping(mapping, source)
+    chosen = _mapping(mapping, source, _places(places))
     result = ingest.apply(
         chosen, source, dataset="preview", places=_places(places), rows_max=_PREVIEW_ROWS
     )

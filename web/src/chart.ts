@@ -24,7 +24,6 @@ interface Reading {
 }
 
 const HEIGHT = 260;
-const TOP = 34;
 const BOTTOM = 34;
 const RIGHT = 12;
 
@@ -95,6 +94,11 @@ class HansaChart extends LitElement {
     .tag { fill: var(--ink); }
   `;
 
+  /** Where the drawing begins: below the heading, and below the notes on a narrow chart. */
+  private get top(): number {
+    return this.wide < 640 ? 52 : 34;
+  }
+
   private get left(): number {
     return this.wide < 480 ? 40 : 52;
   }
@@ -126,7 +130,7 @@ class HansaChart extends LitElement {
     if (values.length < 2) return html`<slot></slot>`;
     const [low, high] = bounds(values);
     const y = (v: number): number =>
-      HEIGHT - BOTTOM - ((v - low) / (high - low)) * (HEIGHT - TOP - BOTTOM);
+      HEIGHT - BOTTOM - ((v - low) / (high - low)) * (HEIGHT - this.top - BOTTOM);
     const chosen = this.chosen === null ? null : this.readings[this.chosen];
     const said = chosen ? this.said(chosen) : this.summary(values);
     return html`<svg
@@ -160,10 +164,10 @@ class HansaChart extends LitElement {
     const [a, b] = this.span();
     const offset = offsetOf(a, this.zone);
     const days = b - a > 30 * 3_600_000;
-    const names = this.labels.split(" ").filter(Boolean).join(", ");
+    const notes = [...this.labels.split(" "), zoneName(a, this.zone)].filter(Boolean).join(", ");
     return svg`
       <text class="axis-title" x="0" y="14">${this.heading}${this.unit ? `, ${this.unit}` : ""}</text>
-      ${names ? svg`<text class="tag" x=${this.wide - RIGHT} y="14" text-anchor="end">${names}</text>` : nothing}
+      <text class="tag" x=${this.wide < 640 ? 0 : this.wide - RIGHT} y=${this.wide < 640 ? 32 : 14} text-anchor=${this.wide < 640 ? "start" : "end"}>${notes}</text>
       ${ticks(low, high, 4).map(
         (
           v,
@@ -178,8 +182,7 @@ class HansaChart extends LitElement {
             : absolute(t, this.zone, "clock");
         return svg`<path class="base" d="M${this.x(t)} ${HEIGHT - BOTTOM}v5" />
           <text class=${midnight && days ? "tag" : ""} x=${this.x(t)} y=${HEIGHT - BOTTOM + 20} text-anchor="middle">${text}</text>`;
-      })}
-      <text x=${this.left - 8} y=${HEIGHT - BOTTOM + 20} text-anchor="end">${zoneName(a, this.zone)}</text>`;
+      })}`;
   }
 
   private course(low: number, y: (v: number) => number): SVGTemplateResult {
@@ -204,7 +207,7 @@ class HansaChart extends LitElement {
         close(reading.at);
         const next = Math.min(this.readings[i + 1]?.at ?? reading.at + stepMs, end);
         runs.push(
-          svg`<rect class="gap" x=${this.x(reading.at)} y=${TOP} width=${Math.max(0, this.x(next) - this.x(reading.at))} height=${HEIGHT - TOP - BOTTOM} />`,
+          svg`<rect class="gap" x=${this.x(reading.at)} y=${this.top} width=${Math.max(0, this.x(next) - this.x(reading.at))} height=${HEIGHT - this.top - BOTTOM} />`,
         );
         return;
       }
@@ -236,9 +239,9 @@ class HansaChart extends LitElement {
   private reading(chosen: Reading, y: (v: number) => number): SVGTemplateResult {
     const x = this.x(chosen.at);
     const side = x > this.wide / 2 ? "end" : "start";
-    return svg`<path class="now" d="M${x} ${TOP - 8}V${HEIGHT - BOTTOM}" />
+    return svg`<path class="now" d="M${x} ${this.top - 8}V${HEIGHT - BOTTOM}" />
       ${chosen.value === null ? nothing : svg`<circle class="dot" cx=${x} cy=${y(chosen.value)} r="5" />`}
-      <text class="read" x=${x + (side === "end" ? -8 : 8)} y=${TOP + 4} text-anchor=${side}>${this.said(chosen)}</text>`;
+      <text class="read" x=${x + (side === "end" ? -8 : 8)} y=${this.top + 4} text-anchor=${side}>${this.said(chosen)}</text>`;
   }
 
   private said(reading: Reading): string {

@@ -56,6 +56,11 @@ export function layerList(host: HansaMap, toggle: (id: string) => void): Templat
           </label>
           ${layer.terms && !refusal ? html`<details class="layer-terms"><summary>Under a contract</summary><p>${layer.terms}</p></details>` : nothing}
           ${
+            host.data.get(layer.id)?.features.length === 0 && !refusal
+              ? html`<p class="layer-note">Nothing to draw: it has no places at this time.</p>`
+              : nothing
+          }
+          ${
             refusal
               ? html`<div class="layer-refusal" role="status">
                   <p><svg class="shape stop" viewBox="0 0 12 12" width="12" height="12" aria-hidden="true"><path d="M1 1h10v10H1z" /><path class="cut" d="M3.500 6h5" /></svg>
@@ -77,7 +82,8 @@ function round(value: number): number {
 
 /** One legend per scale, with its unit. */
 export function legend(host: HansaMap): TemplateResult | typeof nothing {
-  const used = new Set(host.shown().map((layer) => scaleOf(layer, host.scales)?.key));
+  const drawn = host.shown().filter((layer) => host.data.get(layer.id)?.features.length);
+  const used = new Set(drawn.map((layer) => scaleOf(layer, host.scales)?.key));
   const all = [...host.scales.values()].filter((scale) => used.has(scale.key));
   if (all.length === 0) return nothing;
   const colours = steps(isDark());

@@ -19,7 +19,7 @@ from hansa.web import words
 from hansa.web.assets import Assets
 from hansa.web.model import DONE, event_path, event_tone, state_of
 from hansa.web.session import theme_of
-from hansa.web.shapes import area_sketch, period_sketch, sample_sketch
+from hansa.web.shapes import area_sketch, box_wkt, period_sketch, sample_sketch
 
 _HERE = Path(__file__).parent
 _PRETTY_MAX = 20_000
@@ -67,6 +67,7 @@ def environment() -> Environment:
         area_sketch=area_sketch,
         capitalised=lambda text: text[:1].upper() + text[1:],
         sample_sketch=sample_sketch,
+        box_wkt=box_wkt,
         period=lambda start, end, now: period_sketch(words.instant(start), words.instant(end), now),
     )
     return env

@@ -44,7 +44,9 @@ async def transfer(visit: Visit) -> Response:
         agreement = await visit.source.agreement(visit.caller, visit.id, found["agreement_id"])
     except HansaError:
         agreement = None
-    stopped = str(found["state"]).rsplit(":", 1)[-1].upper() in ("TERMINATED", "COMPLETED")
+    ending = str(found.get("pending") or "").startswith(("TransferTermination", "TransferCompl"))
+    state = str(found["state"]).rsplit(":", 1)[-1].upper()
+    stopped = ending or state in ("TERMINATED", "COMPLETED")
     consumer = found["role"] == "consumer"
     probe: Json | None = None
     probed = consumer and (bool(visit.query("probe")) or visit.query("done") == "transfer-stopped")

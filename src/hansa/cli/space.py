@@ -64,13 +64,14 @@ class Steps:
 @click.option("--fresh", is_flag=True, help="Forget the space that is here and start anew.")
 @click.option("--foreground", is_flag=True, help="Stay until Ctrl-C, which stops the space.")
 @click.option("--no-story", is_flag=True, help="Start the nodes and do nothing else.")
+@click.option("--story", is_flag=True, help="Tell the story again, whatever was ended since.")
 def up_command(
-    home: Path | None, as_json: bool, fresh: bool, foreground: bool, no_story: bool
+    home: Path | None, as_json: bool, fresh: bool, foreground: bool, no_story: bool, story: bool
 ) -> None:
     """Start a data space: an authority and two cities that trade live data under a contract.
 
     Returns while the space runs on. A second call finds the running space or starts it again with
-    its state.
+    its state; the story is told once, so that nothing an operator ended begins again by itself.
     """
     space = Home(home or default_home())
     steps = Steps(as_json)
@@ -83,10 +84,12 @@ def up_command(
         steps.done("init", f"made three nodes in {space.path}")
     nodes = space.nodes()
     _start_missing(nodes, steps)
-    if not no_story:
+    stage = {node.participant for node in nodes} >= {plan.participant for plan in SPACE}
+    if not no_story and stage and (story or not space.told):
         from hansa.story import tell
 
         tell.tell({n.participant: _client(n) for n in nodes}, nodes, steps)
+        space.told = True
     _addresses(nodes, steps)
     if foreground:
         _stay(nodes, steps)

@@ -128,6 +128,16 @@ class Home:
         """Say whether a space was made here."""
         return self._file.exists()
 
+    @property
+    def told(self) -> bool:
+        """Say whether the story was told in this space."""
+        return (self.path / "story.told").exists()
+
+    @told.setter
+    def told(self, value: bool) -> None:
+        marker = self.path / "story.told"
+        marker.touch() if value else marker.unlink(missing_ok=True)
+
     def nodes(self) -> list[NodeFolder]:
         """List the nodes; HansaError state_version when a newer Hansa made them."""
         if not self.exists:
@@ -206,6 +216,7 @@ class Home:
 
         for node in self.nodes():
             shutil.rmtree(node.path, ignore_errors=True)
+        self.told = False
         self._file.unlink(missing_ok=True)
 
 

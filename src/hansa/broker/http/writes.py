@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from typing import Any
+from urllib.parse import quote
 
 import orjson
 from starlette.types import Receive, Send
@@ -118,7 +119,8 @@ async def create(scope: Connection, send: Send, access: Access, call: Call, body
     if written.failed:
         raise written.failed[0][1]
     path = scope["path"].rstrip("/")
-    await Answer(201).header("location", f"{path}/{written.created[0]}").send(send)
+    place = quote(written.created[0], safe=":@!$&'()*+,;=")
+    await Answer(201).header("location", f"{path}/{place}").send(send)
 
 
 async def create_batch(

@@ -43,7 +43,8 @@ class Names:
         return self.of(name)[0]
 
     def _read(self, name: str) -> tuple[str, str]:
-        iri = self._terms.expand(name) if 0 < len(name) <= NAME_LENGTH_MAX else "@"
+        keyword = name.startswith("@") or not 0 < len(name) <= NAME_LENGTH_MAX
+        iri = "@" if keyword else self._terms.expand(name)
         if iri.startswith("@") or not name.isprintable() or any(c in name for c in ' <>"\\'):
             raise bad_data(
                 f"{name[:40]!r} can't be the name of an attribute or type.",

@@ -60,6 +60,8 @@ def problem_details(error: HansaError) -> dict[str, Any]:
         "title": error.title,
         "status": error.status,
     }
+    if not name:
+        body["code"] = error.code.value
     if error.detail:
         body["detail"] = error.detail
     body.update({fact: error.facts[fact] for fact in _SHOWN if fact in error.facts})

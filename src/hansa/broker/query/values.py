@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 
 from hansa.broker.errors import bad_data
@@ -26,7 +26,7 @@ def micros(at: datetime) -> int:
 def iso_from_micros(at: int) -> str:
     """Write microseconds since 1970 as an ISO 8601 instant in UTC with `Z`."""
     seconds, fraction = divmod(at, 1_000_000)
-    text = datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%S")
+    text = (_EPOCH + timedelta(seconds=seconds)).isoformat()[:19]
     if not fraction:
         return text + "Z"
     return f"{text}.{fraction:06d}".rstrip("0") + "Z"
@@ -38,7 +38,7 @@ def instant(text: str) -> int | None:
     if _DATE_TIME.fullmatch(text) is None:
         return None
     try:
-        return micros(datetime.fromisoformat(text.replace(",", ".")))
+        return micros(datetime.fromisoformat(text.replace(",", ".")).astimezone(UTC))
     except (ValueError, OverflowError):
         return None
 

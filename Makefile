@@ -42,7 +42,7 @@ bench: $(VENV)/.test $(DIST) ## Measure, write build/bench/*.json
 	@$(BIN)/python -m tests.bench.spine
 
 soak: $(VENV)/.test $(DIST) ## Kill a node a hundred times at random and count what was lost
-	@HANSA_SOAK_KILLS=100 $(BIN)/pytest tests/e2e/test_kill.py -s
+	@SOAK_KILLS=100 $(BIN)/pytest tests/e2e/test_kill.py -s
 
 docs: $(VENV)/.test ## Write the generated reference pages
 	@$(BIN)/python scripts/docs.py

@@ -1,7 +1,7 @@
 """Kill -9: nothing acknowledged is lost, and what was begun goes on.
 
 At every commit and send boundary of the story (injected), and at seeded random moments. The number
-of random kills is `HANSA_SOAK_KILLS` (`make soak`: 100); boundaries are sampled unless it is set.
+of random kills is `SOAK_KILLS` (`make soak`: 100); boundaries are sampled unless it is set.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ from tests.e2e.space import AUTHORITY, CONSUMER, PROVIDER, Space, wait_for
 from hansa.kernel import HansaError
 from hansa.node.processes import find, wait_ready
 
-KILLS = int(os.environ.get("HANSA_SOAK_KILLS", "4"))
-SOAK = "HANSA_SOAK_KILLS" in os.environ
+KILLS = int(os.environ.get("SOAK_KILLS", "4"))
+SOAK = "SOAK_KILLS" in os.environ
 NODES = (AUTHORITY, PROVIDER, CONSUMER)
 C = f"/participants/{CONSUMER}"
 

@@ -38,7 +38,7 @@ class Map(Access):
         sources = [view["attribution"] for view in views if view["attribution"]]
         return {
             "bbox": reading.box(view.pop("bbox") for view in views),
-            "attribution": list(dict.fromkeys(sources)),
+            "attribution": _whole(sources),
             "layers": views,
             "tiles": {"url": tiles.tiles_url, "attribution": tiles.tiles_attribution}
             if tiles.tiles_url
@@ -225,6 +225,12 @@ class Map(Access):
             "aggregation": None if entity else f"mean of {len(rows)}",
             "points": _mean(rows),
         }
+
+
+def _whole(sources: list[str]) -> list[str]:
+    """Give each attribution once, without those that another one begins with."""
+    once = list(dict.fromkeys(sources))
+    return [s for s in once if not any(o != s and o.startswith(s) for o in once)]
 
 
 def _mean(rows: dict[str, list[tuple[str, Any]]]) -> list[list[Any]]:

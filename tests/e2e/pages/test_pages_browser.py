@@ -27,6 +27,8 @@ _RUN_AXE = """async () => (await axe.run(document, {
   runOnly: ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"],
 })).violations.map(v => v.id + ": " + v.nodes.map(n => n.target.join(" ")).slice(0, 4).join(" | "))
 """
+_SCRIPTS = """() => Object.fromEntries(performance.getEntriesByType("resource")
+  .filter(e => e.name.endsWith(".js")).map(e => [e.name, e.decodedBodySize]))"""
 _OPEN_ALL = "document.querySelectorAll('details').forEach(d => d.open = true)"
 _FOCUSED = """() => {
   let e = document.activeElement;
@@ -95,30 +97,23 @@ def test_everything_is_reached_by_keyboard(page: Page, served: Served, path: str
 
 
 @pytest.mark.parametrize("path", PATHS)
-def test_it_fits_a_small_screen(page: Page, served: Served, path: str) -> None:
+def test_it_fits_a_small_screen_and_loads_little(page: Page, served: Served, path: str) -> None:
     page.set_viewport_size({"width": 320, "height": 640})
     ready(page, served.url + path)
+    page.wait_for_load_state("load")
+    sizes: dict[str, int] = page.evaluate(_SCRIPTS)
+    assert sizes
+    if not path.endswith("/map"):
+        assert 0 < sum(sizes.values()) < 100_000, sizes
     page.evaluate(_OPEN_ALL)
     wide = page.evaluate("document.documentElement.scrollWidth")
     assert wide <= 320
 
 
-@pytest.mark.parametrize("path", [p for p in PATHS if not p.endswith("/map")])
-def test_pages_without_a_map_load_little_script(page: Page, served: Served, path: str) -> None:
-    page.goto(served.url + path)
-    page.wait_for_load_state("load")
-    sizes: dict[str, int] = page.evaluate(
-        """() => Object.fromEntries(performance.getEntriesByType("resource")
-            .filter(e => e.name.endsWith(".js")).map(e => [e.name, e.decodedBodySize]))"""
-    )
-    assert sizes
-    assert 0 < sum(sizes.values()) < 100_000, sizes
-
-
 @pytest.mark.parametrize("flavour", ["empty", "much"])
 def test_other_flavours_have_no_violation_either(browser: Browser, axe: str, flavour: str) -> None:
     served = Served(flavour)
-    paths = ["", "/members", "/catalogue", "/log", *(["/map"] if flavour == "empty" else [])]
+    paths = ["", "/catalogue", "/log", *(["/map", "/members"] if flavour == "empty" else [])]
     for page in signed_in(browser, served):
         for path in [f"{CITY}{p}" for p in paths] + ["/console/authority/members"]:
             page.set_viewport_size({"width": 1280, "height": 720})
@@ -142,3 +137,25 @@ def test_a_failure_has_no_violation_either(browser: Browser, axe: str) -> None:
     assert violations(page, axe) == []
     context.close()
     served.stop()
+
+
+def test_the_second_step_of_publishing(page: Page, served: Served, axe: str) -> None:
+    page.goto(f"{served.url}{CITY}/publish")
+    file = {"name": "air-quality.csv", "mimeType": "text/csv", "buffer": b"a,b\n1,2\n"}
+    page.set_input_files("#file", file)
+    page.get_by_role("button", name="Look at it").click()
+    page.wait_for_url("**/publish/*")
+    page.get_by_label("Only a part of it").check()
+    page.evaluate(_OPEN_ALL)
+    assert violations(page, axe) == []
+    page.set_viewport_size({"width": 320, "height": 640})
+    assert page.evaluate("document.documentElement.scrollWidth") <= 320
+    page.locator("hansa-area svg").scroll_into_view_if_needed()
+    plan = page.locator("hansa-area svg").bounding_box()
+    assert plan is not None
+    page.mouse.move(plan["x"] + plan["width"] * 0.3, plan["y"] + plan["height"] * 0.3)
+    page.mouse.down()
+    page.mouse.move(plan["x"] + plan["width"] * 0.7, plan["y"] + plan["height"] * 0.7)
+    page.mouse.up()
+    edges = [page.locator(f'[data-edge="{e}"]').input_value() for e in ("west", "east")]
+    assert 4.3 < float(edges[0]) < float(edges[1]) < 4.4

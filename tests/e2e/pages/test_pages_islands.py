@@ -36,7 +36,7 @@ def test_the_map_follows_the_time_slider(page: Page, served: Served) -> None:
 
 
 def test_a_row_of_the_table_opens_its_place_and_escape_comes_back(
-    page: Page, served: Served
+    page: Page, served: Served, axe: str
 ) -> None:
     open_map(page, served)
     row = page.locator(".map-values .place").nth(2)
@@ -45,6 +45,8 @@ def test_a_row_of_the_table_opens_its_place_and_escape_comes_back(
     page.keyboard.press("Enter")
     expect(page.locator(".map-card-title")).to_have_text(name)
     expect(row).to_have_attribute("aria-pressed", "true")
+    page.evaluate(axe)
+    assert page.evaluate("axe.run().then(r => r.violations.map(v => v.id))") == []
     assert page.locator(".map-card a").get_attribute("href").startswith(f"{CITY}/entities/")
     page.keyboard.press("Escape")
     expect(page.locator(".map-card")).to_have_count(0)
@@ -94,7 +96,7 @@ def test_a_node_that_goes_away_leaves_the_page_and_a_word(browser: Browser) -> N
     context = browser.new_context()
     page = context.new_page()
     page.goto(f"{served.url}/signin?token=let-me-in&to=/console")
-    page.wait_for_url("**/console")
+    page.wait_for_url(f"{served.url}/console")
     page.goto(f"{served.url}{CITY}/transfers")
     served.stop()
     page.evaluate("document.body.dispatchEvent(new CustomEvent('hansaevent'))")

@@ -99,6 +99,7 @@ class Space(Access):
         if view.authority_did is not None:
             authority = {
                 "did": view.authority_did,
+                "title": p.title_of(view.authority_did),
                 "url": view.authority_url,
                 "status_age_s": view.status_age_s,
                 "reachable": view.reachable,

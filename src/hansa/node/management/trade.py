@@ -198,13 +198,14 @@ class Trade(Access):
         self, p: Participant, process: ContractNegotiation, *, with_messages: bool = False
     ) -> Json:
         known = await p.known_dataset(process.dataset_id)
-        return views.negotiation_view(
+        view = views.negotiation_view(
             process,
             title_of=p.title_of,
             dataset_title=known.title if known else process.dataset_id,
             slip=await p.slip(_policy_of(p, process), process.dataset_id),
             messages=await p.exchange.messages(process.id) if with_messages else (),
         )
+        return {**view, **views.described(known)}
 
     async def _agreement(
         self, p: Participant, agreement: Agreement, *, with_cut: bool = False
@@ -212,7 +213,7 @@ class Trade(Access):
         known = await p.known_dataset(agreement.dataset_id)
         transfers = await p.exchange.transfers(agreement=agreement.id, limit=_LIST_MAX)
         usages = await asyncio.gather(*(p.usage.usage(t.id) for t in transfers))
-        return views.agreement_view(
+        view = views.agreement_view(
             agreement,
             title_of=p.title_of,
             dataset_title=known.title if known else agreement.dataset_id,
@@ -221,6 +222,7 @@ class Trade(Access):
             usage=views.usage_view(usages),
             cut=await p.cut_of(agreement) if with_cut else None,
         )
+        return {**view, **views.described(known)}
 
     async def _transfer(self, p: Participant, process: TransferProcess) -> Json:
         known = await p.known_dataset(process.dataset_id)

@@ -40,6 +40,14 @@ def terms(
     return slip
 
 
+def described(dataset: Dataset | RemoteDataset | None) -> Json:
+    """Give what a slip draws besides its terms: the dataset's attributes and its surroundings."""
+    if dataset is None:
+        return {"attributes": [], "bbox": None}
+    box = list(dataset.bbox) if dataset.bbox else None
+    return {"attributes": _attributes(dataset.attributes), "bbox": box}
+
+
 def _attributes(attributes: Sequence[Attribute]) -> list[Json]:
     return [
         {
@@ -65,6 +73,7 @@ def dataset_view(
     """Give one DatasetView."""
     temporal = dataset.temporal
     modified = dataset.modified
+    newest = temporal.end if temporal is not None and temporal.end is not None else modified
     return {
         "id": dataset.id,
         "title": dataset.title,
@@ -83,7 +92,7 @@ def dataset_view(
         "licence": dataset.licence or "",
         "attribution": dataset.attribution or "",
         "modified": moment(modified),
-        "freshness_s": None if modified is None else max(0, int((now - modified).total_seconds())),
+        "freshness_s": None if newest is None else max(0, int((now - newest).total_seconds())),
         "entities": entities,
         "agreement_id": agreement_id,
         "offers": [

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import socket
 
 import pytest
@@ -90,3 +91,32 @@ def test_a_space_of_a_newer_version_is_refused(fresh_space: Space) -> None:
 @pytest.mark.parametrize("name", ["up", "publish", "member", "transfer"])
 def test_every_command_explains_itself(fresh_space: Space, name: str) -> None:
     assert "Usage:" in fresh_space.hansa(name, "--help").stdout
+
+
+@pytest.mark.parametrize(("number", "after"), [("SIGINT", "open"), ("SIGTERM", "init")])
+def test_a_signal_stops_a_space_in_the_foreground(
+    fresh_space: Space, number: str, after: str
+) -> None:
+    with fresh_space.start_up("--foreground") as process:
+        assert process.stdout is not None
+        for line in process.stdout:
+            if json.loads(line)["step"].startswith(after):
+                break
+        process.send_signal(getattr(signal, number))
+        steps = [json.loads(line)["step"] for line in process.stdout]
+        assert process.wait(30) == 0
+    assert steps[-1] == "stop"
+    status = json.loads(fresh_space.hansa("status", "--json").stdout)["nodes"]
+    assert [node["pid"] for node in status] == [None, None, None]
+
+
+def test_another_space_on_the_same_ports_is_left_alone(space: Space, fresh_space: Space) -> None:
+    fresh_space.hansa("init", "authority", "--role", "authority")
+    listed = fresh_space.folder / "space.json"
+    mine, theirs = fresh_space.node("authority").port, space.node("authority").port
+    listed.write_text(listed.read_text().replace(str(mine), str(theirs)))
+    assert json.loads(fresh_space.hansa("down", "--json").stdout) == {"stopped": []}
+    done = fresh_space.hansa("up", check=False)
+    assert done.returncode == 1
+    assert f"Port {theirs}" in done.stderr
+    assert find(space.node("authority")).pid is not None

@@ -19,14 +19,22 @@ Finding = tuple[bool, str, str]
 
 
 @click.command("doctor")
-@click.option("--home", type=click.Path(path_type=Path, file_okay=False), default=None)
+@click.option(
+    "--home",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=None,
+    help="Folder of the space (default: HANSA_HOME or the user data folder).",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def doctor_command(home: Path | None, as_json: bool) -> None:
     """Check Python, disk, libraries, pages, ports and nodes. Status 1 when something is amiss."""
     space = Home(home or default_home())
     findings = [*_machine(space), *_space(space)]
     if as_json:
-        rows = [{"ok": ok, "what": what, "next": following} for ok, what, following in findings]
+        rows = [
+            {"ok": ok, "what": what, "next": "" if ok else following}
+            for ok, what, following in findings
+        ]
         click.echo(json.dumps({"findings": rows}))
     else:
         for ok, what, following in findings:
@@ -69,5 +77,5 @@ def _space(space: Home) -> Iterator[Finding]:
             continue
         yield state.ready, f"{node.name}: ready, pid {state.pid}", f"hansa logs {node.name}"
         for what, ok in probe(node, "/readyz").items():
-            if isinstance(ok, bool):
+            if isinstance(ok, bool) and what != "ready":
                 yield ok, f"{node.name}: {what}", f"hansa logs {node.name}"

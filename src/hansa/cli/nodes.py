@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from hansa.node.home import Home, NodePlan, choose_ports, default_home
+from hansa.node.home import Home, NodePlan, choose_ports, default_home, port_is_free
 
 
 @click.command("init")
@@ -16,8 +16,18 @@ from hansa.node.home import Home, NodePlan, choose_ports, default_home
 @click.option("--title", default=None, help="Name for people (default: the name).")
 @click.option("--participant", default=None, help="Id of its participant (default: the name).")
 @click.option("--authority", default=None, help="Node of this space whose authority it will join.")
-@click.option("--port", type=int, default=None, help="Port (default: the next free one).")
-@click.option("--home", type=click.Path(path_type=Path, file_okay=False), default=None)
+@click.option(
+    "--port",
+    type=click.IntRange(1, 65535),
+    default=None,
+    help="Port (default: the next free one).",
+)
+@click.option(
+    "--home",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=None,
+    help="Folder of the space (default: HANSA_HOME or the user data folder).",
+)
 @click.option("--approve-automatically", is_flag=True, help="Authority: take in whoever asks.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def init_command(
@@ -35,7 +45,8 @@ def init_command(
     space = Home(home or default_home())
     taken = {node.port for node in space.nodes()}
     if port is None:
-        port = next(p for p in (choose_ports(1)[0] + n for n in range(100)) if p not in taken)
+        first = choose_ports(1)[0]
+        port = next(p for p in range(first, 65536) if p not in taken and port_is_free(p))
     plan = NodePlan(
         name, participant or name, title or name, role, authority, approve_automatically
     )

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import signal
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import click
@@ -75,6 +78,15 @@ def up_command(
     """
     space = Home(home or default_home())
     steps = Steps(as_json)
+    with _stopping(space, steps) if foreground else contextlib.nullcontext():
+        nodes = _bring_up(space, steps, fresh=fresh, tale=not no_story, again=story)
+        if foreground:
+            _stay(nodes, steps)
+
+
+def _bring_up(
+    space: Home, steps: Steps, *, fresh: bool, tale: bool, again: bool
+) -> list[NodeFolder]:
     if fresh and space.exists:
         stop(space.nodes())
         space.remove()
@@ -85,14 +97,13 @@ def up_command(
     nodes = space.nodes()
     _start_missing(nodes, steps)
     stage = {node.participant for node in nodes} >= {plan.participant for plan in SPACE}
-    if not no_story and stage and (story or not space.told):
+    if tale and stage and (again or not space.told):
         from hansa.story import tell
 
         tell.tell({n.participant: _client(n) for n in nodes}, nodes, steps)
         space.told = True
     _addresses(nodes, steps)
-    if foreground:
-        _stay(nodes, steps)
+    return nodes
 
 
 def _start_missing(nodes: list[NodeFolder], steps: Steps) -> None:
@@ -129,20 +140,34 @@ def _addresses(nodes: list[NodeFolder], steps: Steps) -> None:
 
 def _stay(nodes: list[NodeFolder], steps: Steps) -> None:
     steps.say("Ctrl-C stops the space.")
+    while True:
+        time.sleep(1)
+        gone = [n.name for n in nodes if find(n).pid is None]
+        if gone:
+            raise HansaError(
+                Code.unavailable,
+                f"{', '.join(gone)} ended.",
+                f"See why with `hansa logs {gone[0]}`; `hansa up` starts it again.",
+            )
+
+
+@contextlib.contextmanager
+def _stopping(space: Home, steps: Steps) -> Iterator[None]:
+    """Stop the nodes at the end, also when Ctrl-C or SIGTERM comes while they still start."""
+
+    def interrupt(number: int, frame: object) -> None:
+        for each in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(each, signal.SIG_IGN)  # the stop that begins is not cut short
+        raise KeyboardInterrupt
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, interrupt)
     try:
-        while True:
-            time.sleep(1)
-            gone = [n.name for n in nodes if find(n).pid is None]
-            if gone:
-                raise HansaError(
-                    Code.unavailable,
-                    f"{', '.join(gone)} ended.",
-                    f"See why with `hansa logs {gone[0]}`; `hansa up` starts it again.",
-                )
+        yield
     except KeyboardInterrupt:
         steps.say()
     finally:
-        stop(nodes)
+        stop(space.nodes())
         steps.done("stop", "stopped the space; its state stays")
 
 

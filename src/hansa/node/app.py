@@ -103,6 +103,7 @@ def _health(node: Node) -> list[Route]:
         return _json(
             {
                 "node": node.settings.node.name,
+                "mark": node.mark,
                 "pid": os.getpid(),
                 "version": __version__,
                 "rss_mb": node.rss_mb(),

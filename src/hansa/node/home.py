@@ -9,8 +9,10 @@ HANSA_HOME/<node>/hansa.sqlite   its state;  node.log, node.pid
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
+import re
 import secrets
 import socket
 from collections.abc import Sequence
@@ -20,6 +22,7 @@ from pathlib import Path
 from hansa.kernel.errors import Code, HansaError
 
 LAYOUT_VERSION = 1
+_NAME = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?", re.ASCII)
 _FIRST_PORT = 7710
 _LAST_PORT = 7990
 
@@ -70,6 +73,22 @@ class NodeFolder:
     def operator_token(self) -> str:
         """Read the operator's token."""
         return (self.path / "operator.token").read_text(encoding="ascii").strip()
+
+    @property
+    def mark(self) -> str:
+        """Tell this node from one of the same name in another space; empty when it can't be read.
+
+        `/livez` shows it: a digest of the operator's token, from which nothing can be learnt.
+        """
+        try:
+            return node_mark(self.operator_token)
+        except OSError:
+            return ""
+
+
+def node_mark(operator_token: str) -> str:
+    """Make a node's mark from its operator's token, 32 random bytes."""
+    return hashlib.sha256(b"hansa node " + operator_token.encode("ascii")).hexdigest()[:16]
 
 
 def default_home() -> Path:
@@ -166,31 +185,28 @@ class Home:
         found = [n for n in nodes if name in (n.name, n.participant)] if name else nodes
         if len(found) == 1:
             return found[0]
-        names = ", ".join(n.name for n in nodes) or "none"
+        if not nodes:
+            raise HansaError(
+                Code.not_found, f"There is no space in {self.path}.", "Run `hansa up` first."
+            )
+        names = ", ".join(n.name for n in nodes)
         raise HansaError(
             Code.not_found,
             f"There is no node {name!r} in {self.path}." if name else "Which node?",
-            f"Nodes here: {names}. Give one with `--node`." if nodes else "Run `hansa up` first.",
+            f"Nodes here: {names}. Give one with `--node`.",
             field="--node",
         )
 
     def create(self, plans: Sequence[NodePlan], ports: Sequence[int]) -> list[NodeFolder]:
         """Make the folders of new nodes and add them to the space."""
         existing = self.nodes()
-        taken = {node.name for node in existing}
         made: list[NodeFolder] = []
-        self.path.mkdir(parents=True, exist_ok=True)
         for plan, port in zip(plans, ports, strict=True):
-            if plan.name in taken:
-                raise HansaError(
-                    Code.already_exists,
-                    f"A node {plan.name!r} is here already.",
-                    "Choose another `--name`, or run `hansa status`.",
-                    field="--name",
-                )
+            present = [*existing, *made]
+            _check(plan, port, present)
             folder = NodeFolder(self.path / plan.name, plan.name, plan.role, port, plan.participant)
-            folder.path.mkdir(mode=0o700, exist_ok=True)
-            authority = next((n.url for n in [*existing, *made] if n.name == plan.authority), None)
+            folder.path.mkdir(mode=0o700, parents=True, exist_ok=True)
+            authority = next((n for n in present if n.name == plan.authority), None)
             folder.settings_file.write_text(_toml(plan, folder, authority), encoding="utf-8")
             write_private(folder.path / "secret.key", secrets.token_hex(32))
             write_private(folder.path / "operator.token", secrets.token_urlsafe(32))
@@ -220,9 +236,47 @@ class Home:
         self._file.unlink(missing_ok=True)
 
 
-def _toml(plan: NodePlan, folder: NodeFolder, authority_url: str | None) -> str:
+def _check(plan: NodePlan, port: int, present: Sequence[NodeFolder]) -> None:
+    """Refuse a plan that could not run: names become folders, paths and identities."""
+    for value, field in ((plan.name, "NAME"), (plan.participant, "--participant")):
+        if not _NAME.fullmatch(value):
+            raise HansaError(
+                Code.invalid_field,
+                f"{value!r} can't be the name of a node or participant.",
+                "Use 1 to 63 of a-z, 0-9 and '-', with no '-' at either end, for example koeln. "
+                "`--title` takes any name for people.",
+                field=field,
+            )
+    if any(node.name == plan.name for node in present):
+        raise HansaError(
+            Code.already_exists,
+            f"A node {plan.name!r} is here already.",
+            "Choose another name, or run `hansa status`.",
+            field="NAME",
+        )
+    holder = next((node.name for node in present if node.port == port), None)
+    if holder is not None:
+        raise HansaError(
+            Code.port_taken,
+            f"Port {port} is the port of node {holder}.",
+            "Choose another, or leave `--port` out.",
+            field="--port",
+        )
+    authorities = [node.name for node in present if node.role == "authority"]
+    if plan.authority is not None and plan.authority not in authorities:
+        raise HansaError(
+            Code.not_found,
+            f"There is no authority {plan.authority!r} in this space.",
+            f"Authorities here: {', '.join(authorities) or 'none'}. To join another space, run "
+            "`hansa join URL` once the node runs.",
+            field="--authority",
+        )
+
+
+def _toml(plan: NodePlan, folder: NodeFolder, authority: NodeFolder | None) -> str:
     automatic = "true" if plan.automatic else "false"
-    authority = f'authority_url = "{authority_url}/{plan.authority}"\n' if authority_url else ""
+    joins = f'authority_url = "{authority.url}/{authority.participant}"\n' if authority else ""
+    title = json.dumps(plan.title, ensure_ascii=False).replace("\x7f", "\\u007f")
     return f"""# Settings of this node. All keys: docs/reference/settings.md
 # The port and the base URL are part of its identity (did:web): keep them.
 
@@ -233,9 +287,9 @@ base_url = "{folder.url}"
 
 [[participants]]
 id = "{plan.participant}"
-title = "{plan.title}"
+title = {title}
 role = "{plan.role}"
-{authority}
+{joins}
 [outbound]
 allow_loopback = true
 

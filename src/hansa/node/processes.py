@@ -56,9 +56,12 @@ def probe(folder: NodeFolder, path: str = "/livez", timeout_s: float = 1.0) -> d
 
 
 def find(folder: NodeFolder) -> NodeState:
-    """Tell whether the node runs: what answers on its port must name itself as this node."""
+    """Tell whether the node runs: what answers on its port must name itself as this node.
+
+    A node of the same name in another space is not it: its mark differs.
+    """
     live = probe(folder)
-    if live.get("node") != folder.name:
+    if live.get("node") != folder.name or live.get("mark") != folder.mark:
         return NodeState(folder, None, ready=False, rss_mb=None)
     pid = live.get("pid")
     ready = probe(folder, "/readyz").get("status_code") == 200
@@ -138,14 +141,14 @@ def log_tail(folder: NodeFolder, lines: int) -> str:
 
 
 def stop(folders: Iterable[NodeFolder], timeout_s: float = 10.0) -> list[str]:
-    """Stop the nodes that run (SIGTERM, then SIGKILL); give their names."""
+    """Stop the nodes that run or still start (SIGTERM, then SIGKILL); give their names."""
     running: list[tuple[NodeFolder, int]] = []
     for folder in folders:
-        state = find(folder)
-        if state.pid is not None:
-            running.append((folder, state.pid))
+        pid = find(folder).pid or _unanswering(folder)
+        if pid is not None:
+            running.append((folder, pid))
             with contextlib.suppress(ProcessLookupError):
-                os.kill(state.pid, signal.SIGTERM)
+                os.kill(pid, signal.SIGTERM)
     deadline = time.monotonic() + timeout_s
     for _, pid in running:
         while _alive(pid):
@@ -157,6 +160,21 @@ def stop(folders: Iterable[NodeFolder], timeout_s: float = 10.0) -> list[str]:
     for folder, _ in running:
         folder.pid_file.unlink(missing_ok=True)
     return [folder.name for folder, _ in running]
+
+
+def _unanswering(folder: NodeFolder) -> int | None:
+    """Give the process of a node that does not answer: it starts, or it hangs."""
+    try:
+        pid = int(folder.pid_file.read_text(encoding="ascii"))
+    except (OSError, ValueError):
+        return None
+    import psutil
+
+    try:
+        command = psutil.Process(pid).cmdline()
+    except psutil.Error:
+        return None
+    return pid if command[-2:] == ["serve", str(folder.path)] else None
 
 
 def _alive(pid: int) -> bool:

@@ -22,6 +22,7 @@ from hansa.kernel.outbound import OutboundClient, OutboundLimits
 from hansa.kernel.outbox import Reconciler
 from hansa.kernel.settings import Settings
 from hansa.kernel.store import NODE, Action, Database, Kind, Store, Tx
+from hansa.node.home import node_mark
 from hansa.node.participant import Participant, Shared
 from hansa.trust import AUTHORITY_MACHINE, MEMBER_MACHINE, Authority, MembershipClient
 from hansa.web import session_cookie
@@ -61,6 +62,7 @@ class Node:
         self.participants: dict[str, Participant] = {}
         self.ready = False
         self.started_at: datetime = self.clock.now()
+        self.mark: str
         self.database: Database
         self.operators: Operators
         self.client: OutboundClient
@@ -95,9 +97,11 @@ class Node:
             contexts=self._contexts(),
             dialect=dialect,
         )
+        token = (self.folder / "operator.token").read_text(encoding="ascii").strip()
+        self.mark = node_mark(token)
         self.operators = Operators(
             self.database.store(NODE),
-            (self.folder / "operator.token").read_text(encoding="ascii").strip(),
+            token,
             did=f"{self.base_url}/operator",
             name="operator",
             clock=self.clock,

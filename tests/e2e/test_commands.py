@@ -72,6 +72,7 @@ def test_state_survives_a_stop_and_ports_are_kept(fresh_space: Space) -> None:
         done = fresh_space.hansa("up", check=False)
         assert done.returncode == 1
         assert f"Port {ports[1]}" in done.stderr
+        assert fresh_space.hansa("down", "--json").stdout == '{"stopped": []}\n'
     steps = fresh_space.up()
     assert any(step["step"] == "start" for step in steps)
     assert ports == [node.port for node in map(fresh_space.node, ("authority", PROVIDER, CONSUMER))]

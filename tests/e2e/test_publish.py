@@ -138,6 +138,8 @@ def test_bad_rows_are_reported_with_line_and_reason(space: Space, tmp_path: Path
         (["--terms", "area", "--set", "area=somewhere"], "area"),
         (["--terms", "attributes"], "attributes"),
         (["--terms", "members", "--set", "colour=red"], "colour"),
+        (["--terms", "attributes", "--set", "attributes=height,width"], "no attribute width"),
+        (["--terms", "until", "--set", "until=2020-01-01"], "has passed"),
     ],
 )
 def test_terms_that_do_not_fit_are_refused_before_anything_is_written(
@@ -153,6 +155,23 @@ def test_terms_that_do_not_fit_are_refused_before_anything_is_written(
     assert done.returncode == 1
     assert needle in done.stderr
     assert space.client(PROVIDER).get(f"{P}/overview")["counts"]["entities"] == before
+
+
+def test_what_publish_says_can_be_followed(space: Space, tmp_path: Path) -> None:
+    file = tmp_path / "benches.csv"
+    file.write_text("lat,lon,no2_ug_m3,seen\n52.0,4.36,7.5,2026-03-01 14:30\n")
+    done = space.hansa("publish", str(file), "--node", PROVIDER)
+    assert "1 row accepted" in done.stdout
+    assert "Note: 'seen' holds local times" in done.stderr
+    node = space.node(PROVIDER)
+    link = next(line for line in done.stdout.splitlines() if line.startswith("Look: "))
+    path = link.removeprefix(f"Look: {node.url}")
+    client = space.client(PROVIDER)
+    signed_in = client.post("/sign-in-links")["url"].removeprefix(node.url)
+    cookie = client.raw("GET", signed_in)[1]["set-cookie"].partition(";")[0]
+    status, _, page = client.raw("GET", path, headers={"Cookie": cookie, "Authorization": ""})
+    assert status == 200
+    assert "µg/m³" in page.decode()
 
 
 def test_a_policy_that_cannot_be_enforced_is_refused(space: Space) -> None:

@@ -15,7 +15,7 @@ import click
 from hansa.client import Client
 from hansa.kernel.errors import Code, HansaError
 from hansa.node.home import Home, NodeFolder, NodePlan, choose_ports, default_home
-from hansa.node.processes import NodeState, find, log_tail, start, stop, wait_ready
+from hansa.node.processes import NodeState, find, log_tail, start_missing, stop, wait_ready
 
 _HOME = click.option(
     "--home",
@@ -107,10 +107,7 @@ def _bring_up(
 
 
 def _start_missing(nodes: list[NodeFolder], steps: Steps) -> None:
-    waiting = [
-        (node, None if (state := find(node)).pid is not None else start(state.folder))
-        for node in nodes
-    ]
+    waiting = start_missing(nodes)
     wait_ready(waiting)
     started = sum(process is not None for _, process in waiting)
     if started:

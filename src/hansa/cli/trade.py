@@ -50,7 +50,7 @@ def publish_command(
     fields = {
         "title": title or Path(source).stem,
         "template": template,
-        "parameters": json.dumps(dict(p.partition("=")[::2] for p in parameters)),
+        "parameters": json.dumps(dict(_parameter(text) for text in parameters)),
         "licence": licence,
         "attribution": attribution,
     }
@@ -58,6 +58,10 @@ def publish_command(
         fields["mapping"] = Path(mapping).read_text(encoding="utf-8")
     path = f"{base}/publish/suggest" if suggest else f"{base}/publish"
     if source.startswith(("http://", "https://")):
+        if places:
+            raise click.BadParameter(
+                "Goes with a file only: fetch SOURCE first.", param_hint="--places"
+            )
         answer = client.post(path, {**fields, "url": source})
     else:
         file = Path(source)
@@ -73,20 +77,34 @@ def publish_command(
     _report_publication(folder.url, folder.participant, answer, as_json)
 
 
+def _rows(count: int) -> str:
+    return "1 row" if count == 1 else f"{count} rows"
+
+
+def _parameter(text: str) -> tuple[str, str]:
+    name, equals, value = text.partition("=")
+    if not equals or not value.strip():
+        raise click.BadParameter(f"{text!r} is not NAME=VALUE.", param_hint="--set")
+    return name.strip(), value
+
+
 def _report_publication(url: str, participant: str, answer: Json, as_json: bool) -> None:
     rejected = answer["rejected"]
     dataset = answer["dataset"]
     lines = [
-        f"Published “{dataset['title']}”: {answer['accepted']} rows accepted, "
+        f"Published “{dataset['title']}”: {_rows(answer['accepted'])} accepted, "
         f"{answer['rejected_count']} set aside.",
         f"Terms: {dataset['offers'][0]['terms']['summary']}",
-        f"Look: {url}/console/{participant}/catalogue/{dataset['id']}",
+        f"Look: {url}/console/{participant}/datasets/{dataset['id']}",
     ]
     show(answer, as_json, lines)
     for row in rejected[:20]:
-        click.echo(f"  line {row['line']}: {row['field']}: {row['reason']}", err=True)
+        where = ": ".join(part for part in (f"line {row['line']}", row["field"]) if part)
+        click.echo(f"  {where}: {row['reason']}", err=True)
     if len(rejected) > 20:
         click.echo(f"  … and {answer['rejected_count'] - 20} more (--json shows them)", err=True)
+    for note in answer.get("notes", ()):
+        click.echo(f"Note: {note}", err=True)
 
 
 @click.command("catalogue")
@@ -102,6 +120,10 @@ def catalogue_command(words: str, node: str | None, home: Path | None, as_json: 
         lines.append(f"{item['id']}  {item['title']}  ({owner})")
         lines += [f"    {offer['id']}  {offer['terms']['summary']}" for offer in item["offers"]]
     show(answer, as_json, lines or ["Nothing found."])
+    for member in answer["publishers"]:
+        if not member["reachable"]:
+            why = f": {member['error']}" if member["error"] else ""
+            click.echo(f"{member['title']} can't be reached{why}", err=True)
 
 
 @click.command("negotiate")

@@ -170,11 +170,14 @@ _SUFFIXES = frozenset(
     "kwh mwh wh kw mw w m2 m3 km mm cm kg pct percent celsius degc hpa kpa pa ppm ppb ms kmh "
     "lux db".split()
 )
+_RATIOS = frozenset(
+    "ug_m3 µg_m3 mg_m3 g_m3 kg_m3 mg_l m3_s m3_h l_s l_min l_h m_s km_h mm_h w_m2".split()
+)
 _SUFFIX_UNITS = {"ms": "m/s", "kmh": "km/h", "mw": "MW", "mwh": "MWh"}
 
 
 def split_header(header: str) -> tuple[str, str | None]:
-    """Part a header into name and unit text: `Water flow [l/s]`, `Temp (°C)`, `energy_kwh`.
+    """Part a header into name and unit text: `Temp (°C)`, `energy_kwh`, `no2_ug_m3`.
 
     Without a unit the second is None. Brackets that hold no known unit stay in the name.
     """
@@ -183,7 +186,14 @@ def split_header(header: str) -> tuple[str, str | None]:
     found = _IN_BRACKETS.match(header)
     if found and found["name"] and unit_of(found["unit"]):
         return found["name"], found["unit"]
+    if _fold(header.lower()) in _RATIOS:
+        return header, header.replace("_", "/")
+    parts = header.rsplit("_", 2)
+    if len(parts) == 3 and parts[0] and _fold("_".join(parts[1:]).lower()) in _RATIOS:
+        return parts[0], "/".join(parts[1:])
     stem, _, last = header.rpartition("_")
+    if last == "C" and stem.lower().startswith("temp"):
+        return stem, last
     if stem and last.lower() in _SUFFIXES:
         return stem, _SUFFIX_UNITS.get(last.lower(), last)
     return header, None

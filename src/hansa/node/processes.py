@@ -74,8 +74,21 @@ def find(folder: NodeFolder) -> NodeState:
     )
 
 
-def start(folder: NodeFolder) -> subprocess.Popen[bytes]:
-    """Start the process, detached; HansaError port_taken when something else has its port."""
+def start_missing(
+    folders: Iterable[NodeFolder],
+) -> list[tuple[NodeFolder, subprocess.Popen[bytes] | None]]:
+    """Start the nodes that neither run nor start yet; give each with its new process, if any.
+
+    HansaError port_taken before any is started, when something else has the port of one.
+    """
+    found = [(folder, find(folder).pid or _unanswering(folder)) for folder in folders]
+    for folder, pid in found:
+        if pid is None:
+            _check_port(folder)
+    return [(folder, start(folder) if pid is None else None) for folder, pid in found]
+
+
+def _check_port(folder: NodeFolder) -> None:
     if not port_is_free(folder.port):
         raise HansaError(
             Code.port_taken,
@@ -83,6 +96,11 @@ def start(folder: NodeFolder) -> subprocess.Popen[bytes]:
             "The port is part of the node's identity. Stop that program, then run `hansa up`.",
             field="node.port",
         )
+
+
+def start(folder: NodeFolder) -> subprocess.Popen[bytes]:
+    """Start the process, detached; HansaError port_taken when something else has its port."""
+    _check_port(folder)
     environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
     with folder.log_file.open("ab") as log:
         process = subprocess.Popen(  # noqa: S603 - our own program

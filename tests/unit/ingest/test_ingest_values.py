@@ -174,6 +174,13 @@ def test_every_unit_converts_back() -> None:
         ("name (note)", "name (note)", None),
         ("dB(A)", "dB(A)", "dB(A)"),
         ("wind_speed", "wind_speed", None),
+        ("no2_ug_m3", "no2", "ug/m3"),
+        ("PM10_µg_m3", "PM10", "µg/m3"),
+        ("radiation_W_m2", "radiation", "W/m2"),
+        ("main_flow_l_s", "main_flow", "l/s"),
+        ("ug_m3", "ug_m3", "ug/m3"),
+        ("temp_C", "temp", "C"),
+        ("zone_C", "zone_C", None),
     ],
 )
 def test_units_in_headers(header: str, name: str, unit: str | None) -> None:

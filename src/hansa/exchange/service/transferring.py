@@ -284,7 +284,9 @@ def _check_active(agreement: Agreement) -> None:
         raise HansaError(
             Code.agreement_ended,
             "The agreement has ended.",
-            f"{agreement.ended_reason or ''} Negotiate a new one.".strip(),
+            f"Reason: {agreement.ended_reason}. Negotiate a new one."
+            if agreement.ended_reason
+            else "Negotiate a new one.",
             status=400,
         )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 
 import msgspec
@@ -19,7 +20,7 @@ from hansa.catalogue import (
     Temporal,
 )
 from hansa.identity import Caller
-from hansa.kernel import Code, HansaError
+from hansa.kernel import Code, HansaError, parse_instant
 from hansa.kernel.jsonld import expand_ngsi_ld_name
 from hansa.node.management import views
 from hansa.node.management.access import Access, Json
@@ -142,9 +143,12 @@ class Data(Access):
 
     def check_terms(self, p: Participant, body: DatasetBody) -> Json:
         """Make the offer from its template; HansaError names the parameter at fault."""
-        return offer_from_template(
+        offer = offer_from_template(
             body.template, body.parameters, offer_id=f"urn:uuid:{p.ids.uuid()}"
         )
+        _check_attributes(body)
+        _check_end(offer, p.clock.now())
+        return offer
 
     async def offer_entities(self, p: Participant, body: DatasetBody) -> Dataset:
         """Make the dataset and its offer; HansaError names the parameter or term at fault."""
@@ -219,3 +223,36 @@ def _invalid(error: msgspec.ValidationError) -> HansaError:
     if "unknown field" in text:
         return HansaError(Code.unknown_field, "The body has an unknown member.", text)
     return HansaError(Code.invalid_field, "The body does not fit.", text, field=field or "body")
+
+
+def _check_attributes(body: DatasetBody) -> None:
+    """Refuse terms that name attributes which the data, as far as they are known, do not have."""
+    asked = body.parameters.get("attributes") or ()
+    names = [name.strip() for name in (asked.split(",") if isinstance(asked, str) else asked)]
+    known = {expand_ngsi_ld_name(attribute.name) for attribute in body.attributes}
+    strange = [name for name in names if name and expand_ngsi_ld_name(name) not in known]
+    if known and strange:
+        step = f"It has: {', '.join(attribute.name for attribute in body.attributes)}."
+        raise HansaError(
+            Code.invalid_field,
+            f"The dataset has no attribute {' or '.join(strange)}.",
+            step,
+            field="parameters.attributes",
+            next=step,
+        )
+
+
+def _check_end(offer: Json, now: datetime) -> None:
+    """Refuse terms that have ended before anybody could agree to them."""
+    for constraint in offer["permission"][0]["constraint"]:
+        if constraint["leftOperand"] != "odrl:dateTime":
+            continue
+        if parse_instant(constraint["rightOperand"]) <= now:
+            step = "Choose a later end, or leave it out."
+            raise HansaError(
+                Code.invalid_field,
+                f"The end of the terms, {constraint['rightOperand']}, has passed.",
+                step,
+                field="parameters.until",
+                next=step,
+            )

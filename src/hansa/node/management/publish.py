@@ -104,6 +104,7 @@ class Publishing(Data):
             "rejected_by": summary.rejected_by,
             "entities": summary.entities,
             "instances": summary.instances,
+            "notes": list(result.mapping.notes) if mapping is None else [],
         }
 
     async def _free_name(self, p: Participant, title: str) -> str:
@@ -140,7 +141,9 @@ class Publishing(Data):
                 raise HansaError(
                     Code.outbound_failed,
                     f"The URL answered {response.status}.",
-                    "Redirects are not followed: give the final address.",
+                    "Redirects are not followed: give the final address."
+                    if 300 <= response.status < 400
+                    else "Open it in a browser, and give the address of the file itself.",
                     field="url",
                 )
             with path.open("wb") as out:

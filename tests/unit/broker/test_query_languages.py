@@ -124,6 +124,17 @@ def test_type_selections() -> None:
     assert caught.value.code == Code.too_complex
 
 
+def test_type_selections_are_not_read_too_deeply() -> None:
+    """A thousand parentheses are a mistake of the caller, not a defect of ours."""
+    found = parse_type_selection("(" * 16 + "A" + ")" * 16, str.lower)
+    assert found is not None
+    assert set(found.alternatives) == {frozenset("a")}
+    for depth in (17, 1_500):
+        with pytest.raises(HansaError) as caught:
+            parse_type_selection("(" * depth + "A" + ")" * depth, str.lower)
+        assert (caught.value.code, caught.value.facts["field"]) == (Code.too_complex, "type")
+
+
 @pytest.mark.parametrize(
     ("source", "kept"),
     [

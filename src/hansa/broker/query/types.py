@@ -11,6 +11,7 @@ from hansa.kernel import Code, HansaError
 
 LENGTH_MAX = 4096
 ALTERNATIVES_MAX = 64
+DEPTH_MAX = 16
 _TOKEN = re.compile(r"[();|,]|[^();|,\s]+")
 
 
@@ -34,6 +35,7 @@ class _Parser:
     def __init__(self, tokens: list[str], expand: Callable[[str], str]) -> None:
         self._tokens = tokens
         self._expand = expand
+        self._depth = 0
         self.at = 0
 
     def _peek(self) -> str:
@@ -72,13 +74,26 @@ class _Parser:
     def _one(self) -> list[frozenset[str]] | None:
         word = self._peek()
         if word == "(":
-            self.at += 1
-            found = self.any_of()
-            if self._peek() != ")":
-                return None
-            self.at += 1
-            return found
+            return self._in_parentheses()
         if not word or word in ");|,":
             return None
         self.at += 1
         return [frozenset((self._expand(word),))]
+
+    def _in_parentheses(self) -> list[frozenset[str]] | None:
+        if self._depth == DEPTH_MAX:
+            raise HansaError(
+                Code.too_complex,
+                "The selector `type` is nested too deeply.",
+                f"At most {DEPTH_MAX} levels of parentheses are read.",
+                field="type",
+                limit=DEPTH_MAX,
+            )
+        self._depth += 1
+        self.at += 1
+        found = self.any_of()
+        self._depth -= 1
+        if self._peek() != ")":
+            return None
+        self.at += 1
+        return found

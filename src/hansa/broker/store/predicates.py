@@ -11,6 +11,7 @@ from hansa.broker.errors import bad_data
 from hansa.broker.model import AllOf, AnyOf, GeoQuery, Literal, Node, Range, Term, ValueClass
 from hansa.broker.ports import Dialect
 from hansa.broker.store.geometry import around
+from hansa.broker.store.reference import check_reference
 from hansa.broker.store.sql import FALSE, TRUE, Sql, all_of, any_of, no, sql
 from hansa.broker.store.vocabulary import Vocabulary
 from hansa.broker.store.world import World
@@ -43,6 +44,7 @@ class Predicates:
 
     def geo(self, query: GeoQuery) -> Sql:
         """Give the condition that a geometry of entity `e` stands in the relation (4.10)."""
+        check_reference(query)
         a = self._names.get(query.attribute)
         if a is None:
             return FALSE

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from functools import wraps
 from typing import Any
@@ -106,7 +107,7 @@ async def _check_message(request: Request) -> None:
             f"Add `@context`: [{DSP_CONTEXT_URL!r}].",
             field="@context",
         )
-    message = to_dsp_compact(message)
+    message = await asyncio.to_thread(to_dsp_compact, message)
     if message.get("@type") != "CatalogRequestMessage":
         raise HansaError(
             Code.invalid_field,

@@ -97,7 +97,7 @@ class RemoteCatalogues:
             raise HansaError(Code.not_found, "The provider has no such dataset for us.")
         if not answer.ok:
             raise _refused(answer)
-        return read_dataset(answer.json(), participant=did)
+        return await asyncio.to_thread(read_dataset, answer.json(), participant=did)
 
     async def _bounded(self, did: str, title: str) -> RemoteCatalogue:
         async with self._places:
@@ -135,7 +135,7 @@ class RemoteCatalogues:
             answer = await self._send("POST", url, did)
             if not answer.ok:
                 raise _refused(answer)
-            page = _page(answer, did)
+            page = await asyncio.to_thread(_page, answer, did)
             name = page.title or name
             datasets.update((d.id, d) for d in page.datasets if d.publisher == did)
             url = _next(answer, url)

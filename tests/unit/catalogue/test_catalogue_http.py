@@ -113,6 +113,11 @@ async def test_an_unknown_participant_is_a_catalogue_error(app: Starlette) -> No
     refused(answer, 404, "not_found")
 
 
+DEEP: Any = 1
+for _ in range(400):
+    DEEP = {"http://x/a": DEEP}
+
+
 @pytest.mark.parametrize(
     ("message", "status", "code", "named"),
     [
@@ -128,6 +133,7 @@ async def test_an_unknown_participant_is_a_catalogue_error(app: Starlette) -> No
             "@type",
         ),
         ({**MESSAGE, "@context": "https://unknown/context"}, 400, "context_unavailable", ""),
+        ({**MESSAGE, "@context": {}, "http://x/": DEEP}, 400, "too_complex", "@context"),
     ],
 )
 async def test_a_wrong_message_is_refused_by_member(

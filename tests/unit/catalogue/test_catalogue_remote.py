@@ -160,6 +160,9 @@ def _down(*_: Any) -> OutboundResponse:
 _ERROR = {"@type": "CatalogError", "code": "membership_suspended", "reason": ["Suspended."]}
 
 
+BOMB = [{"@context": {"z": "http://x/z"}, "http://x/b": [1]} for _ in range(60_000)]
+
+
 @pytest.mark.parametrize(
     ("answer", "code", "said"),
     [
@@ -170,12 +173,25 @@ _ERROR = {"@type": "CatalogError", "code": "membership_suspended", "reason": ["S
         (answered([1]), "invalid_request", "Catalog"),
         (answered(catalog(EAST, "urn:d")), "counterparty_refused", "another participant"),
         (answered({**catalog(NORTH), "@type": "Dataset"}), "invalid_request", "Catalog"),
+        (answered({**catalog(NORTH), "@context": {}, "http://x/": BOMB}), "too_complex", "JSON-LD"),
     ],
 )
 async def test_a_peer_that_fails_is_reported_not_raised(answer: Any, code: str, said: str) -> None:
     read = await remote(answer if callable(answer) else lambda *_: answer).fetch(NORTH)
     assert (read.reachable, read.code, read.datasets) == (False, code, ())
     assert said in (read.error or "")
+
+
+async def test_reading_a_large_catalogue_holds_up_nothing_else() -> None:
+    """What a provider answers, up to the bounds, is read beside the event loop."""
+    words = [f"word {i}" for i in range(9_000)]
+    large = {**catalog(NORTH, "urn:d"), "@context": {"@vocab": "http://x/"}, "http://x/w": words}
+    reading = asyncio.create_task(remote(lambda *_: answered(large), timeout_s=60).fetch(NORTH))
+    turns = 0
+    while not reading.done():
+        await asyncio.sleep(0)
+        turns += 1
+    assert turns > 100
 
 
 @pytest.mark.parametrize(

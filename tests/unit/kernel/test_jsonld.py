@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -121,3 +122,29 @@ def test_a_message_with_an_unknown_context_is_refused_with_its_name() -> None:
         to_dsp_compact({"@context": "https://example.org/unknown.jsonld", "@type": "x:Y"})
     assert caught.value.code is Code.context_unavailable
     assert caught.value.status == 400
+
+
+def _nested(levels: int) -> dict[str, Any]:
+    value: dict[str, Any] = {"@id": "urn:x"}
+    for _ in range(levels):
+        value = {"http://x/a": value}
+    return {"@context": {"@vocab": "http://x/"}, **value}
+
+
+@pytest.mark.parametrize(
+    "costly",
+    [
+        _nested(400),
+        {"@context": {}, "http://x/a": [[[[1] * 20_000]]]},
+        {"@context": {}, "http://x/a": [{"@context": {"z": "http://x/z"}} for _ in range(9)]},
+        {"@context": {f"t{i}": {"@id": "http://x/t", "@context": {}} for i in range(9)}},
+    ],
+    ids=["levels", "members", "contexts of nodes", "contexts of terms"],
+)
+def test_what_expansion_would_work_on_for_too_long_is_refused(costly: dict[str, Any]) -> None:
+    with pytest.raises(HansaError) as caught:
+        to_dsp_compact(costly)
+    assert (caught.value.code, caught.value.status) == (Code.too_complex, 400)
+    with pytest.raises(HansaError) as caught:  # it is JSON-LD all the same, only not readable
+        to_dsp_compact(_nested(20) | {"@context": "https://example.org/unknown.jsonld"})
+    assert caught.value.code is Code.context_unavailable

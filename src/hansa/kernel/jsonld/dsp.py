@@ -20,6 +20,9 @@ DCAT = "http://www.w3.org/ns/dcat#"
 DCT = "http://purl.org/dc/terms/"
 
 _RELATIVE = "https://relative.invalid/"
+DEPTH_MAX = 32
+MEMBERS_MAX = 20_000
+CONTEXTS_MAX = 8
 
 _MESSAGES = """
 CatalogRequestMessage CatalogError DatasetRequestMessage ContractRequestMessage
@@ -85,13 +88,46 @@ def is_plain(document: Mapping[str, Any]) -> bool:
     )
 
 
+def check_full_road(document: Mapping[str, Any]) -> None:
+    """Refuse what the JSON-LD algorithm would work on for too long: HansaError too_complex.
+
+    It recurses, and processes every context again for each node that carries one: 2 MB of such
+    nodes take half a minute. Protocol messages have one context and a handful of levels.
+    """
+    level: list[Any] = [document]
+    members = contexts = 0
+    for _ in range(DEPTH_MAX):
+        members += sum(len(node) for node in level)
+        contexts += sum("@context" in node for node in level if isinstance(node, Mapping))
+        if members > MEMBERS_MAX or contexts > CONTEXTS_MAX:
+            break
+        level = [
+            item
+            for node in level
+            for item in (node.values() if isinstance(node, Mapping) else node)
+            if isinstance(item, Mapping | list)
+        ]
+        if not level:
+            return
+    raise HansaError(
+        Code.too_complex,
+        "The message is too complex to be expanded as JSON-LD.",
+        f"Write it in the protocol's compact form with `@context`: [{DSP_CONTEXT_URL!r}], or with"
+        f" at most {DEPTH_MAX} levels, {MEMBERS_MAX} members and {CONTEXTS_MAX} contexts.",
+        field="@context",
+        status=400,
+    )
+
+
 def to_dsp_compact(document: Mapping[str, Any]) -> dict[str, Any]:
     """Give the message in the protocol's plain terms, by whichever road.
 
-    HansaError invalid_request when the document is no JSON-LD that can be read offline.
+    HansaError invalid_request when the document is no JSON-LD that can be read offline,
+    too_complex as `check_full_road`. The full road is slow: take it in a thread.
     """
     if is_plain(document):
         return dict(document)
+    check_full_road(document)
     from pyld import jsonld
 
     flat = {"@context": dsp_context()}

@@ -49,13 +49,14 @@ def run(folder: Path) -> None:
 def config(settings: Settings, folder: Path) -> uvicorn.Config:
     """Give the server's configuration: uvloop and httptools, no access log, bounded requests."""
     from hansa.node.app import build
+    from hansa.node.protocol import BoundedHttp
 
     return uvicorn.Config(
         build(settings, folder, read_secret(folder)),
         host=settings.node.host,
         port=settings.node.port,
         loop="auto",
-        http="httptools",
+        http=BoundedHttp,
         ws="none",
         access_log=False,
         log_config=None,

@@ -1,0 +1,50 @@
+"""HTTP/1.1 as uvicorn speaks it, with a bound on what it keeps in memory while it waits."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+WAITING_BYTES_MAX = 64 * 1024
+_BODY = (
+    b'{"type":"urn:hansa:error:too_large_head","title":"The head of the request is too large.",'
+    b'"status":431,"detail":"At most 65536 bytes of request line and header fields are read."}'
+)
+_REFUSAL = (
+    b"HTTP/1.1 431 Request Header Fields Too Large\r\ncontent-type: application/problem+json\r\n"
+    b"content-length: %d\r\nconnection: close\r\n\r\n%b" % (len(_BODY), _BODY)
+)
+
+
+class BoundedHttp(HttpToolsProtocol):
+    """Close a connection that sends a head, or trailers, without end.
+
+    The parser keeps them until they are complete, and nobody is authenticated before that.
+    Counted is what came since a head was complete or a piece of a body was handed on.
+    """
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self._waiting_bytes = 0
+
+    def data_received(self, data: bytes) -> None:
+        """Take what came; refuse with 431 when too much of it is kept."""
+        if self.transport.is_closing():
+            return
+        self._waiting_bytes += len(data)
+        super().data_received(data)
+        if self._waiting_bytes > WAITING_BYTES_MAX and not self.transport.is_closing():
+            if self.cycle is None or self.cycle.response_complete:
+                self.transport.write(_REFUSAL)
+            self.transport.close()
+
+    def on_headers_complete(self) -> None:
+        """Begin to answer."""
+        self._waiting_bytes = 0
+        super().on_headers_complete()
+
+    def on_body(self, body: bytes) -> None:
+        """Hand on a piece of the body."""
+        self._waiting_bytes = 0
+        super().on_body(body)

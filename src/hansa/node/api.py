@@ -229,7 +229,9 @@ class Api:
             request.url.query,
             request.headers,
         )
-        return Response(answer.body, answer.status, headers=dict(answer.headers))
+        # Another city's bytes under our own origin: no browser may take them for a page of ours.
+        headers = {**answer.headers, **_FOREIGN}
+        return Response(answer.body, answer.status, headers=headers)
 
     async def _features(self, request: Request) -> Response:
         caller = await self._m.authenticate(request)
@@ -297,6 +299,10 @@ class Api:
         )
 
 
+_FOREIGN = {
+    "content-disposition": "attachment",
+    "content-security-policy": "default-src 'none'; sandbox; frame-ancestors 'none'",
+}
 _PUBLISH_FIELDS = (
     "mapping",
     "places",

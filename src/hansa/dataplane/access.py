@@ -35,7 +35,9 @@ class AccessStore:
             raise HansaError(
                 Code.invalid_field, "The data address has no usable endpoint.", field="endpoint"
             )
-        if not 0 < len(address.authorization) <= _SECRET_LENGTH_MAX:
+        secret = address.authorization
+        visible = secret.isascii() and secret.isprintable() and secret.strip() == secret
+        if not (0 < len(secret) <= _SECRET_LENGTH_MAX and visible):
             raise HansaError(
                 Code.invalid_field, "The data address has no usable token.", field="authorization"
             )

@@ -59,8 +59,8 @@ class OutboundLimits(msgspec.Struct, frozen=True, kw_only=True):
 def address_permitted(address: str, limits: OutboundLimits) -> bool:
     """Say whether a resolved IP address may be called."""
     ip = ipaddress.ip_address(address.split("%", 1)[0])
-    if isinstance(ip, ipaddress.IPv6Address) and ip.ipv4_mapped is not None:
-        ip = ip.ipv4_mapped
+    if isinstance(ip, ipaddress.IPv6Address):
+        ip = ip.ipv4_mapped or ip.sixtofour or ip
     if ip.is_loopback:
         return limits.allow_loopback
     if ip.is_link_local or ip.is_multicast or ip.is_unspecified or ip.is_reserved:

@@ -91,6 +91,9 @@ async def test_a_newer_address_replaces_and_a_dropped_one_is_gone(access: Access
         (DataAddress(endpoint="x" * 2_001, authorization="x"), "endpoint"),
         (DataAddress(endpoint="x", authorization=""), "authorization"),
         (DataAddress(endpoint="x", authorization="x" * 16_001), "authorization"),
+        (DataAddress(endpoint="x", authorization="x\r\nHost: y"), "authorization"),
+        (DataAddress(endpoint="x", authorization="\u0442oken"), "authorization"),
+        (DataAddress(endpoint="x", authorization="token "), "authorization"),
     ],
 )
 async def test_an_address_that_cannot_be_used_is_refused(

@@ -52,7 +52,7 @@ async def server() -> AsyncIterator[int]:
 @pytest.mark.parametrize(
     "address",
     ["127.0.0.1", "::1", "10.0.0.1", "192.168.1.1", "169.254.169.254", "0.0.0.0", "::ffff:10.0.0.1",
-     "fe80::1", "224.0.0.1", "100.64.0.1"],
+     "fe80::1", "224.0.0.1", "100.64.0.1", "2002:a9fe:a9fe::", "2002:7f00:1::1"],
 )  # fmt: skip
 def test_addresses_that_are_not_public_are_not_permitted(address: str) -> None:
     assert not address_permitted(address, OutboundLimits())

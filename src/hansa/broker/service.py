@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
 from itertools import repeat
 from typing import Any, TypeVar
 
+from hansa.broker.batch import Written, in_rounds, refusal
 from hansa.broker.errors import not_found
 from hansa.broker.model import (
     AttributeFacts,
@@ -30,7 +30,6 @@ from hansa.broker.store import (
     SECRET_BYTES,
     Cursor,
     Mode,
-    Outcome,
     Past,
     Reading,
     Selection,
@@ -56,7 +55,7 @@ from hansa.broker.wire_ngsi_ld_1_9 import (
     read_entity,
     read_evolution,
 )
-from hansa.kernel import Clock, Code, HansaError, Ids
+from hansa.kernel import Clock, HansaError, Ids
 from hansa.kernel.jsonld import CORE, TermMap
 from hansa.kernel.store import ReadTx, Store, Tx
 from hansa.policy import Cut, Scope
@@ -68,16 +67,6 @@ SHORT_MAX = 8
 INSTANCES_MAX = 10_000
 R = TypeVar("R")
 OnChange = Callable[[frozenset[str]], None]
-
-
-@dataclass
-class Written:
-    """What a batch did: ids created, ids changed, and what was wrong with the rest."""
-
-    created: list[str] = field(default_factory=list)
-    changed: list[str] = field(default_factory=list)
-    failed: list[tuple[str | None, HansaError]] = field(default_factory=list)
-    ignored: dict[str, list[str]] = field(default_factory=dict)
 
 
 class Broker:
@@ -142,12 +131,12 @@ class Broker:
                 result.failed.append((entity_id(raw), error))
         if drafts:
             outcome = await self._write(
-                lambda writing: _in_rounds(writing, drafts, mode), slow=len(drafts) > SHORT_MAX
+                lambda writing: in_rounds(writing, drafts, mode), slow=len(drafts) > SHORT_MAX
             )
             result.created, result.changed = outcome.created, outcome.changed
             result.ignored = outcome.ignored
             for identifier in outcome.refused:
-                result.failed.append((identifier, _refusal(identifier, mode)))
+                result.failed.append((identifier, refusal(identifier, mode)))
             self._tell(outcome.created + outcome.changed)
         return result
 
@@ -404,35 +393,3 @@ class Broker:
 
 
 _ONE = Slice(limit=1)
-
-
-def _in_rounds(writing: Writing, drafts: Sequence[EntityDraft], mode: Mode) -> Outcome:
-    """Write a batch in which ids may come twice: the later one acts on the result of the first."""
-    total = Outcome()
-    rest = list(drafts)
-    while rest:
-        now: dict[str, EntityDraft] = {}
-        later: list[EntityDraft] = []
-        for draft in rest:
-            if draft.id in now:
-                later.append(draft)
-            else:
-                now[draft.id] = draft
-        outcome = writing.write(list(now.values()), mode)
-        total.created += outcome.created
-        total.changed += [i for i in outcome.changed if i not in total.created]
-        total.refused += outcome.refused
-        total.ignored.update(outcome.ignored)
-        rest = later
-    return total
-
-
-def _refusal(identifier: str, mode: Mode) -> HansaError:
-    if mode == Mode.create:
-        return HansaError(
-            Code.already_exists,
-            f"The entity {identifier} exists already.",
-            "Change it with entityOperations/upsert.",
-            field="id",
-        )
-    return not_found(f"The entity {identifier}")

@@ -1,5 +1,6 @@
 """The NGSI-LD context broker: entities, their history, and queries within a scope."""
 
+from hansa.broker.batch import Written
 from hansa.broker.errors import problem_details
 from hansa.broker.http import Access, Resolve, app, routes
 from hansa.broker.model import (
@@ -19,7 +20,7 @@ from hansa.broker.model import (
 )
 from hansa.broker.ports import Contexts, Dialect
 from hansa.broker.schema import MIGRATIONS, dialect_of
-from hansa.broker.service import Broker, Written
+from hansa.broker.service import Broker
 from hansa.broker.store_postgres import PostgresDialect
 from hansa.broker.store_sqlite import SqliteDialect, sqlite_functions
 from hansa.broker.wire_ngsi_ld_1_9 import NORMALIZED, SIMPLIFIED, View

@@ -10,6 +10,7 @@ import orjson
 from starlette.types import Receive, Send
 from starlette.types import Scope as Connection
 
+from hansa.broker.batch import Written
 from hansa.broker.errors import bad_data, invalid_request, not_implemented, problem_details
 from hansa.broker.http.access import Access
 from hansa.broker.http.negotiate import JSON, JSON_LD, context_link

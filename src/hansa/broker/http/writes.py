@@ -20,7 +20,6 @@ from hansa.broker.http.respond import Answer
 from hansa.broker.http.routes import Call
 from hansa.broker.model import BATCH_MAX
 from hansa.broker.query import is_uri
-from hansa.broker.service import Written
 from hansa.broker.store import Mode
 from hansa.kernel import Code, HansaError
 from hansa.kernel.jsonld import CORE, TermMap

@@ -113,6 +113,8 @@ def test_water_flow_keeps_its_hours_across_the_clock_change(space: Space, shared
         f"temporal/entities?type={type_name}&timerel=between&timeAt=2022-03-26T22:00:00Z"
         "&endTimeAt=2022-03-27T04:00:00Z&options=temporalValues",
     )  # fmt: skip
+    course = space.client(PROVIDER).get(f"{P}/map/layers/own-water-flow-in-a-pipe/history")
+    assert len(course["points"]) == 48
     instants = [at for _, at in found[attribute["name"]]["values"]]
     assert instants == [f"2022-03-26T{h}:00:00Z" for h in (22, 23)] + [
         f"2022-03-27T0{h}:00:00Z" for h in range(4)

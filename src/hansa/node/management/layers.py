@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
+from itertools import pairwise
 from typing import Any
 from urllib.parse import quote, urlencode
 
@@ -11,13 +12,14 @@ import msgspec
 
 from hansa.broker import SIMPLIFIED, Query, Slice
 from hansa.catalogue import Attribute, Dataset, RemoteDataset
-from hansa.kernel import Code, HansaError, iso
+from hansa.kernel import Code, HansaError, iso, parse_instant
 from hansa.kernel.jsonld import compact_ngsi_ld_name
 from hansa.node.participant import Participant
 from hansa.policy import Scope
 
 Json = dict[str, Any]
 STEP = timedelta(minutes=15)
+HOLDS_MAX = timedelta(hours=1)
 ENTITIES_MAX = 5_000
 _PAGE = 1_000
 _PREFERRED = ("power", "no2", "pm25", "pm10", "flow", "waterflow", "level", "value")
@@ -48,7 +50,7 @@ class Layer(msgspec.Struct, frozen=True, kw_only=True):
 
 
 async def features(p: Participant, layer: Layer, at: datetime | None) -> list[Json]:
-    """Give the features of a layer; with `at`, measured values of that quarter-hour only.
+    """Give the features of a layer; with `at`, measured values that hold in that quarter-hour.
 
     HansaError as the provider refuses for a received layer.
     """
@@ -111,13 +113,26 @@ async def entity(p: Participant, layer: Layer, entity_id: str) -> Json | None:
     )
     if answer.status != 200:
         return None
-    body: Json = msgspec.json.decode(answer.body)
-    return body
+    return next(iter(_sound([_decoded(answer.body)])), None)
 
 
 async def _values_at(p: Participant, layer: Layer, name: str, at: datetime) -> dict[str, Any]:
-    rows = await history(p, layer, name, at, at + STEP, None)
-    return {identifier: points[-1][1] for identifier, points in rows.items() if points}
+    return holding(await history(p, layer, name, at - HOLDS_MAX, at + STEP, None), at)
+
+
+def holding(rows: dict[str, list[tuple[str, Any]]], at: datetime) -> dict[str, Any]:
+    """Give what holds in the quarter-hour from `at`: hourly values for an hour, others a quarter.
+
+    How often a layer is measured is read from its instants, so that a gap stays a gap.
+    """
+    instants = sorted({parse_instant(instant) for points in rows.values() for instant, _ in points})
+    steps = [later - earlier for earlier, later in pairwise(instants)]
+    holds = max(min(steps, default=HOLDS_MAX), STEP)
+    values: dict[str, Any] = {}
+    for identifier, points in rows.items():
+        if points and parse_instant(points[-1][0]) > at - holds:
+            values[identifier] = points[-1][1]
+    return values
 
 
 async def history(
@@ -145,10 +160,16 @@ async def history(
         assert isinstance(layer.dataset, Dataset), "an own layer has an own dataset"
         scope = Scope(permits=(layer.dataset.selection.cut(),))
         found = await p.temporal(scope, name, start, end, entity)
-    return {
-        item["id"]: [(pair[1], pair[0]) for pair in item.get(name, {}).get("values", [])]
-        for item in found
-    }
+    return {item["id"]: _pairs(item.get(name)) for item in found}
+
+
+def _pairs(evolution: Any) -> list[tuple[str, Any]]:
+    values = evolution.get("values") if isinstance(evolution, dict) else None
+    return [
+        (pair[1], pair[0])
+        for pair in (values if isinstance(values, list) else [])
+        if isinstance(pair, list) and len(pair) == 2 and isinstance(pair[1], str)
+    ]
 
 
 async def _fetch(p: Participant, layer: Layer, path: str, query: Json) -> list[Json]:
@@ -160,8 +181,27 @@ async def _fetch(p: Participant, layer: Layer, path: str, query: Json) -> list[J
     )
     if answer.status not in (200, 206):
         raise refused(answer.status, answer.body)
-    body = msgspec.json.decode(answer.body)
-    return body if isinstance(body, list) else []
+    body = _decoded(answer.body)
+    return _sound(body) if isinstance(body, list) else []
+
+
+def _decoded(body: bytes) -> Any:
+    """Read what a provider answers; HansaError counterparty_refused when it is no JSON."""
+    try:
+        return msgspec.json.decode(body)
+    except (msgspec.DecodeError, RecursionError) as error:
+        raise HansaError(
+            Code.counterparty_refused, "What the provider answered can't be read as JSON."
+        ) from error
+
+
+def _sound(items: list[Any]) -> list[Json]:
+    """Leave out what is no entity: another city's answer may hold anything."""
+    return [
+        item
+        for item in items
+        if isinstance(item, dict) and isinstance(item.get("id"), str) and item.get("type")
+    ]
 
 
 def refused(status: int, body: bytes) -> HansaError:

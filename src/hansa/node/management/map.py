@@ -216,6 +216,10 @@ class Map(Access):
             raise HansaError(Code.not_found, "This has no history.", field="attribute")
         now = self.host.clock.now()
         rows = await reading.history(p, layer, attribute.name, now - _HISTORY, now + STEP, entity)
+        span = layer.dataset.temporal
+        if span is not None and span.end is not None and not any(rows.values()):
+            end = span.end + timedelta(seconds=1)  # nothing lately: the last days that there are
+            rows = await reading.history(p, layer, attribute.name, end - _HISTORY, end, entity)
         return {
             "attribute": attribute.name,
             "title": attribute.title or attribute.name,

@@ -8,7 +8,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 WAITING_BYTES_MAX = 64 * 1024
 _BODY = (
-    b'{"type":"urn:hansa:error:too_large_head","title":"The head of the request is too large.",'
+    b'{"type":"urn:hansa:error:body_too_large","title":"The head of the request is too large.",'
     b'"status":431,"detail":"At most 65536 bytes of request line and header fields are read."}'
 )
 _REFUSAL = (

@@ -14,6 +14,7 @@ from hansa.broker import SIMPLIFIED, Query, Slice
 from hansa.catalogue import Attribute, Dataset, RemoteDataset
 from hansa.kernel import Code, HansaError, iso, parse_instant
 from hansa.kernel.jsonld import compact_ngsi_ld_name
+from hansa.node.management import answers
 from hansa.node.participant import Participant
 from hansa.policy import Scope
 
@@ -113,7 +114,7 @@ async def entity(p: Participant, layer: Layer, entity_id: str) -> Json | None:
     )
     if answer.status != 200:
         return None
-    return next(iter(_sound([_decoded(answer.body)])), None)
+    return next(iter(answers.entities([answers.decoded(answer.body)])), None)
 
 
 async def _values_at(p: Participant, layer: Layer, name: str, at: datetime) -> dict[str, Any]:
@@ -160,16 +161,7 @@ async def history(
         assert isinstance(layer.dataset, Dataset), "an own layer has an own dataset"
         scope = Scope(permits=(layer.dataset.selection.cut(),))
         found = await p.temporal(scope, name, start, end, entity)
-    return {item["id"]: _pairs(item.get(name)) for item in found}
-
-
-def _pairs(evolution: Any) -> list[tuple[str, Any]]:
-    values = evolution.get("values") if isinstance(evolution, dict) else None
-    return [
-        (pair[1], pair[0])
-        for pair in (values if isinstance(values, list) else [])
-        if isinstance(pair, list) and len(pair) == 2 and isinstance(pair[1], str)
-    ]
+    return {item["id"]: answers.points(item.get(name)) for item in found}
 
 
 async def _fetch(p: Participant, layer: Layer, path: str, query: Json) -> list[Json]:
@@ -181,27 +173,7 @@ async def _fetch(p: Participant, layer: Layer, path: str, query: Json) -> list[J
     )
     if answer.status not in (200, 206):
         raise refused(answer.status, answer.body)
-    body = _decoded(answer.body)
-    return _sound(body) if isinstance(body, list) else []
-
-
-def _decoded(body: bytes) -> Any:
-    """Read what a provider answers; HansaError counterparty_refused when it is no JSON."""
-    try:
-        return msgspec.json.decode(body)
-    except (msgspec.DecodeError, RecursionError) as error:
-        raise HansaError(
-            Code.counterparty_refused, "What the provider answered can't be read as JSON."
-        ) from error
-
-
-def _sound(items: list[Any]) -> list[Json]:
-    """Leave out what is no entity: another city's answer may hold anything."""
-    return [
-        item
-        for item in items
-        if isinstance(item, dict) and isinstance(item.get("id"), str) and item.get("type")
-    ]
+    return answers.entities(answers.decoded(answer.body))
 
 
 def refused(status: int, body: bytes) -> HansaError:

@@ -24,7 +24,14 @@ def running_transfer(space: Space) -> dict[str, Any]:
 
     def started() -> dict[str, Any] | None:
         items = client.get(f"{C}/transfers")["items"]
-        return next((item for item in items if item["state"] == "STARTED"), None)
+        return next(
+            (
+                item
+                for item in items
+                if item["state"] == "STARTED" and item["dataset_title"].startswith("Energy use")
+            ),
+            None,
+        )
 
     found = started()
     if found is None:

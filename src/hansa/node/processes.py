@@ -123,11 +123,7 @@ def wait_ready(
     deadline = time.monotonic() + timeout_s
     waiting = list(started)
     while waiting:
-        waiting = [
-            (folder, process)
-            for folder, process in waiting
-            if probe(folder, "/readyz").get("status_code") != 200
-        ]
+        waiting = [(folder, process) for folder, process in waiting if not find(folder).ready]
         for folder, process in waiting:
             if process is not None and process.poll() is not None:
                 raise _did_not_start(folder, f"it ended with status {process.returncode}")

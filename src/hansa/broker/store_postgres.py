@@ -55,8 +55,9 @@ SCHEMA: Sequence[str] = (
     "CREATE SEQUENCE broker_geometry_g",
     f"""CREATE TABLE broker_entity (
         n BIGINT PRIMARY KEY, p BIGINT NOT NULL, k BIGINT NOT NULL, id {_TEXT} NOT NULL,
-        created BIGINT NOT NULL, modified BIGINT NOT NULL, g BIGINT,
-        x DOUBLE PRECISION, y DOUBLE PRECISION, body BYTEA NOT NULL, UNIQUE (p, id)
+        created BIGINT NOT NULL, modified BIGINT NOT NULL, version BIGINT NOT NULL, g BIGINT,
+        west DOUBLE PRECISION, south DOUBLE PRECISION,
+        east DOUBLE PRECISION, north DOUBLE PRECISION, body BYTEA NOT NULL, UNIQUE (p, id)
     )""",
     "CREATE INDEX broker_entity_kind ON broker_entity (p, k, n)",
     "CREATE INDEX broker_entity_order ON broker_entity (p, n) WHERE k > 0",

@@ -37,8 +37,9 @@ SCHEMA: Sequence[str] = (
     ) STRICT, WITHOUT ROWID""",
     """CREATE TABLE broker_entity (
         n INTEGER PRIMARY KEY, p INTEGER NOT NULL, k INTEGER NOT NULL, id TEXT NOT NULL,
-        created INTEGER NOT NULL, modified INTEGER NOT NULL,
-        g INTEGER, x REAL, y REAL, body BLOB NOT NULL, UNIQUE (p, id)
+        created INTEGER NOT NULL, modified INTEGER NOT NULL, version INTEGER NOT NULL,
+        g INTEGER, west REAL, south REAL, east REAL, north REAL,
+        body BLOB NOT NULL, UNIQUE (p, id)
     ) STRICT""",
     "CREATE INDEX broker_entity_kind ON broker_entity (p, k)",
     "CREATE INDEX broker_entity_order ON broker_entity (p) WHERE k > 0",
@@ -146,14 +147,17 @@ class SqliteDialect:
     def covered(self, area: Area) -> Sql:
         """Give the condition that the location of entity `e` lies in the area, boundary included.
 
-        Points are decided from the entity's own row; other shapes bring their WKB only when the
-        answer is not yet known for that very geometry.
+        Most are decided by the box on the entity's own row: outside the box of the area, or inside
+        a rectangle that the area holds. Of the rest, points need no more than that row; other
+        shapes bring their WKB only when the answer is not yet known for that very geometry.
         """
         handle = self._references.area(area)
+        inside = "e.west >= ? AND e.south >= ? AND e.east <= ? AND e.north <= ?"
         return Sql(
-            "coalesce(hansa_in_area(?, e.g, e.x, e.y),"
-            " hansa_shape_in_area(?, e.g, (SELECT wkb FROM broker_geometry WHERE g = e.g)))",
-            (handle, handle),
+            f"(e.g IS NOT NULL AND {inside} AND (({inside})"
+            " OR coalesce(hansa_in_area(?, e.g, e.west, e.south, e.east, e.north),"
+            " hansa_shape_in_area(?, e.g, (SELECT wkb FROM broker_geometry WHERE g = e.g)))))",
+            (*handle.reference.box, *handle.reference.inner, handle, handle),
         )
 
     def related(self, query: GeoQuery) -> Sql:
@@ -173,7 +177,7 @@ class SqliteDialect:
 
 def sqlite_functions(connection: Any) -> None:
     """Register the broker's geometry functions on a connection (hook of `SqliteDatabase`)."""
-    connection.create_scalar_function("hansa_in_area", geometry.in_area, 4, deterministic=True)
+    connection.create_scalar_function("hansa_in_area", geometry.in_area, 6, deterministic=True)
     connection.create_scalar_function(
         "hansa_shape_in_area", geometry.shape_in_area, 3, deterministic=True
     )

@@ -69,7 +69,7 @@ async def test_6_3_10_offset_pages_have_both_neighbours(five: Client) -> None:
     ordered = await five.get("/entities?type=Shop&limit=2&orderBy=power;desc")
     assert [entity["id"] for entity in ordered.json] == ["urn:x:4", "urn:x:3"]
     assert next_link(ordered.header("link")) == (
-        "/entities?type=Shop&limit=2&orderBy=power%3Bdesc&offset=2"
+        "/entities?type=Shop&orderBy=power%3Bdesc&limit=2&offset=2"
     )
 
 

@@ -65,7 +65,13 @@ class Wanted(msgspec.Struct, frozen=True):
     compact_times: bool = False
 
 
-def read_parameters(query_string: bytes, known: frozenset[str]) -> dict[str, str]:
+class Parameters(dict[str, str]):
+    """The parameters of a request; `rest` keeps how those that are not about a page are written."""
+
+    rest: str | None = None
+
+
+def read_parameters(query_string: bytes, known: frozenset[str]) -> Parameters:
     """Split a query string; HansaError for what is unknown, repeated or not there yet."""
     try:
         pairs = parse_qsl(
@@ -77,7 +83,7 @@ def read_parameters(query_string: bytes, known: frozenset[str]) -> dict[str, str
         )
     except (ValueError, UnicodeDecodeError):
         raise invalid_request("The query string can't be read.") from None
-    found: dict[str, str] = {}
+    found = Parameters()
     for name, value in pairs:
         if name in found:
             raise invalid_request(f"The parameter `{name}` is there twice.", field=name)
@@ -266,7 +272,7 @@ def _view(
         with_id, with_type = with_id and "id" not in omit, with_type and "type" not in omit
     embedded: Any = None
     if media != "application/json":
-        embedded = context if context == CORE_CONTEXT_URL else [context, CORE_CONTEXT_URL]
+        embedded = context if context == CORE_CONTEXT_URL else (context, CORE_CONTEXT_URL)
     view = View(
         form=form,
         sys_attrs=sys_attrs,

@@ -22,7 +22,7 @@ from hansa.broker.http.negotiate import (
     link_to_context,
     media_type,
 )
-from hansa.broker.http.parameters import Wanted
+from hansa.broker.http.parameters import Parameters, Wanted
 from hansa.broker.http.respond import Answer, send_entities
 from hansa.broker.http.routes import Call
 from hansa.broker.model import Page
@@ -34,7 +34,7 @@ Read = Callable[[Connection, Send, Access, Call], Awaitable[None]]
 _CORE_LINK = link_to_context(CORE_CONTEXT_URL)
 T = TypeVar("T")
 _PLANS_MAX = 1024
-_plans: OrderedDict[tuple[bytes, str, str], tuple[Wanted, dict[str, str]]] = OrderedDict()
+_plans: OrderedDict[tuple[bytes, str, str], tuple[Wanted, Parameters]] = OrderedDict()
 
 
 def header(scope: Connection, name: bytes) -> str | None:
@@ -79,7 +79,7 @@ async def _send_page(
     access: Access,
     wanted: Wanted,
     page: Page,
-    given: dict[str, str],
+    given: Parameters,
 ) -> None:
     answer = _cut(Answer(200), page, given)
     answer.header("content-type", wanted.media)
@@ -90,11 +90,8 @@ async def _send_page(
     if page.count is not None:
         answer.header("NGSILD-Results-Count", str(page.count))
     for relation, place in _neighbours(wanted, page):
-        path = scope["path"]
-        changed = {**{k: v for k, v in given.items() if k not in ("after", "offset")}, **place}
-        answer.header(
-            "link", f'<{path}?{urlencode(changed)}>; rel="{relation}"; type="{wanted.media}"'
-        )
+        target = f"{scope['path']}?{_without_place(given)}{place}"
+        answer.header("link", f'<{target}>; rel="{relation}"; type="{wanted.media}"')
     start, end = b"[", b"]"
     if wanted.media == GEO_JSON:
         context = wanted.view.embedded
@@ -103,17 +100,25 @@ async def _send_page(
     await send_entities(send, access, answer, page.items, start=start, end=end)
 
 
-def _neighbours(wanted: Wanted, page: Page) -> list[tuple[str, dict[str, str]]]:
+def _neighbours(wanted: Wanted, page: Page) -> list[tuple[str, str]]:
     """Give where the next and previous pages are (6.3.10)."""
     part = wanted.part
-    found: list[tuple[str, dict[str, str]]] = []
-    here = {"limit": str(part.limit)}
+    found: list[tuple[str, str]] = []
     if page.next is not None:
-        place = {**here, "offset": str(part.offset + part.limit)}
-        found.append(("next", place if page.next == "" else {**place, "after": page.next}))
+        behind = f"&after={page.next}" if page.next else ""
+        found.append(("next", f"limit={part.limit}&offset={part.offset + part.limit}{behind}"))
     if part.offset > 0 and part.limit:
-        found.append(("prev", {**here, "offset": str(max(0, part.offset - part.limit))}))
+        offset = max(0, part.offset - part.limit)
+        found.append(("prev", f"limit={part.limit}&offset={offset}"))
     return found
+
+
+def _without_place(given: Parameters) -> str:
+    """Write the parameters that stay the same from page to page, each list of them once."""
+    if given.rest is None:
+        kept = {k: v for k, v in given.items() if k not in ("after", "offset", "limit")}
+        given.rest = f"{urlencode(kept)}&" if kept else ""
+    return given.rest
 
 
 async def retrieve(scope: Connection, send: Send, access: Access, call: Call) -> None:
@@ -186,7 +191,7 @@ async def retrieve_temporal(scope: Connection, send: Send, access: Access, call:
     await send_entities(send, access, answer, page.items, start=b"", end=b"")
 
 
-def _cut(answer: Answer, page: Page, given: dict[str, str]) -> Answer:
+def _cut(answer: Answer, page: Page, given: Parameters) -> Answer:
     """Turn the answer into a partial one when its time was cut (6.3.10).
 
     The unit is written `date-time`, which is what clients in the field read.

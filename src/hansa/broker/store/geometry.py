@@ -19,6 +19,7 @@ from weakref import WeakValueDictionary
 from hansa.broker.model import GeoQuery
 from hansa.policy import Area
 
+Box = tuple[float, float, float, float]
 EARTH_RADIUS_M = 6_371_008.8
 DECISIONS_MAX = 200_000
 
@@ -60,50 +61,38 @@ class References:
 
 
 class _AreaTest:
-    """Decide whether geometries are covered by an area; remembers its decisions."""
+    """Decide whether geometries are covered by an area; remembers its decisions.
 
-    __slots__ = ("__weakref__", "_rectangle", "_shape", "box", "decided", "number", "wkt")
+    `box` is the box of the area, `inner` a rectangle (west, south, east, north) that it covers.
+    """
+
+    __slots__ = ("__weakref__", "_shape", "box", "decided", "inner", "number")
 
     def __init__(self, area: Area, number: int) -> None:
+        import shapely
+
         self.number = number
-        self.wkt = area.wkt
-        self.box = area.bbox
         self.decided: dict[int, bool] = {}
-        self._shape: Any = None
-        self._rectangle = False
-
-    def _prepared(self) -> Any:
-        if self._shape is None:
-            import shapely
-
-            shape = shapely.from_wkt(self.wkt)
-            if not shapely.is_valid(shape):
-                shape = shapely.make_valid(shape)
-            self.box = tuple(shapely.bounds(shape).tolist())
-            self._rectangle = bool(shape.equals(shapely.box(*self.box)))
-            shapely.prepare(shape)
-            self._shape = shape
-        return self._shape
+        self._shape = shapely.from_wkt(area.wkt)
+        if not shapely.is_valid(self._shape):
+            self._shape = shapely.make_valid(self._shape)
+        shapely.prepare(self._shape)
+        self.box: Box = tuple(shapely.bounds(self._shape).tolist())
+        self.inner = _inner(self._shape)
 
     def point(self, g: int, x: float, y: float) -> bool:
         """Decide for a point."""
-        with _lock:
-            shape = self._prepared()
-            west, south, east, north = self.box
-            inside = west <= x <= east and south <= y <= north
-            if inside and not self._rectangle:
-                import shapely
+        import shapely
 
-                inside = bool(shapely.covers(shape, shapely.Point(x, y)))
-            return self._keep(g, inside)
+        with _lock:
+            return self._keep(g, bool(shapely.covers(self._shape, shapely.Point(x, y))))
 
     def shape(self, g: int, wkb: bytes) -> bool:
         """Decide for any geometry."""
-        with _lock:
-            import shapely
+        import shapely
 
-            shape = self._prepared()
-            return self._keep(g, bool(shapely.covers(shape, _sound(wkb))))
+        with _lock:
+            return self._keep(g, bool(shapely.covers(self._shape, _sound(wkb))))
 
     def _keep(self, g: int, inside: bool) -> bool:
         if len(self.decided) >= DECISIONS_MAX:
@@ -112,17 +101,43 @@ class _AreaTest:
         return inside
 
 
-def in_area(handle: int, g: int | None, x: float | None, y: float | None) -> bool | None:
+def _inner(shape: Any) -> Box:
+    """Give a rectangle that a prepared shape covers, as large as halving finds in few steps.
+
+    A rectangle is found whole; of a shape with holes or tips the widest place is taken.
+    """
+    import shapely
+
+    west, south, east, north = shapely.bounds(shape).tolist()
+    if shapely.covers(shape, shapely.box(west, south, east, north)):
+        return west, south, east, north
+    centre = shapely.Point(shapely.get_coordinates(shapely.maximum_inscribed_circle(shape))[0])
+    half_x, half_y = (east - west) / 2, (north - south) / 2
+    best, low, high = (centre.x, centre.y, centre.x, centre.y), 0.0, 1.0
+    for _ in range(12):
+        share = (low + high) / 2
+        box = (
+            *(centre.x - half_x * share, centre.y - half_y * share),
+            *(centre.x + half_x * share, centre.y + half_y * share),
+        )
+        if shapely.covers(shape, shapely.box(*box)):
+            best, low = box, share
+        else:
+            high = share
+    return best if low else (1.0, 1.0, -1.0, -1.0)
+
+
+def in_area(
+    handle: int, g: int, west: float, south: float, east: float, north: float
+) -> bool | None:
     """SQL: is geometry row `g` in the area? None when it is no point and not known yet."""
-    if g is None:
-        return False
     test = _areas[handle]
     known = test.decided.get(g)
     if known is not None:
         return known
-    if x is None or y is None:
-        return None
-    return test.point(g, x, y)
+    if west == east and south == north:
+        return test.point(g, west, south)
+    return None
 
 
 def shape_in_area(handle: int, g: int, wkb: bytes | None) -> bool:

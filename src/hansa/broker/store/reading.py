@@ -8,11 +8,12 @@ tables without one.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from hansa.broker.model import Slice
 from hansa.broker.ports import Dialect
+from hansa.broker.store.rendered import RENDERED
 from hansa.broker.store.selection import Selection, Selector
 from hansa.broker.store.sql import FALSE, TRUE, Sql, all_of, sql
 from hansa.broker.store.vocabulary import Vocabulary
@@ -44,7 +45,7 @@ class Reading:
         An offset beyond the end gives the last entity (6.3.10).
         """
         whole = view.whole and selection.world.whole
-        columns = "e.n, e.body" if whole else "e.n, e.id, e.k, e.created, e.modified"
+        columns = "e.n, e.body" if whole else "e.n, e.version"
         rows = self.rows(selection, columns, after, part.limit + 1, part.offset)
         if not rows and part.offset and not after:
             size = self.count(selection)
@@ -58,7 +59,29 @@ class Reading:
             if view.embedded is not None:
                 bodies = [embed(body, view) for body in bodies]
             return bodies, last
-        return [render(found, view) for found in self._found(selection.world, rows, view)], last
+        return self._rendered(selection.world, rows, view), last
+
+    def _rendered(
+        self, world: World, rows: Sequence[tuple[object, ...]], view: View
+    ) -> list[bytes]:
+        """Give what exists of each entity for the reader, rendered before if it has not changed."""
+        projection = world.projection(view)
+        bodies: list[bytes | None] = [
+            RENDERED.get(projection, row[0], row[1])  # type: ignore[arg-type]
+            for row in rows
+        ]
+        missing: list[int] = [
+            row[0]  # type: ignore[misc]
+            for row, body in zip(rows, bodies, strict=True)
+            if body is None
+        ]
+        if missing:
+            found = self._found(world, missing, view)
+            for place, (n, version) in enumerate(rows):
+                if bodies[place] is None:
+                    bodies[place] = body = render(found[n], view)  # type: ignore[index]
+                    RENDERED.put(projection, n, version, body)  # type: ignore[arg-type]
+        return bodies  # type: ignore[return-value]
 
     def rows(
         self, selection: Selection, columns: str, after: int, limit: int, offset: int
@@ -78,16 +101,23 @@ class Reading:
         """Give the number of all entities that match."""
         return self.selector.count(selection, self.tx, now_s=self.now_s)
 
-    def _found(
-        self, world: World, rows: Sequence[tuple[object, ...]], view: View
-    ) -> Iterable[Found]:
-        numbers: list[int] = [row[0] for row in rows]  # type: ignore[misc]
+    def _found(self, world: World, numbers: Sequence[int], view: View) -> dict[int, Found]:
+        """Give of each entity what exists for the reader and is shown in the view."""
+        rows = self.run(
+            sql(
+                "SELECT n, id, k, created, modified FROM broker_entity"
+                f" WHERE p = {world.p} AND {{}}",
+                self.dialect.one_of("n", numbers),
+            )
+        )
         parts = self._fragments(world, numbers, self._shown(view))
         times = self._times(world, numbers) if view.sys_attrs else {}
+        found: dict[int, Found] = {}
         for n, identifier, k, created, modified in rows:
             types = self.vocabulary.kinds[abs(k)].types  # type: ignore[arg-type]
             created, modified = times.get(n, (created, modified))  # type: ignore[call-overload]
-            yield Found(identifier, types, created, modified, parts[n])  # type: ignore[arg-type, index]
+            found[n] = Found(identifier, types, created, modified, parts[n])  # type: ignore
+        return found
 
     def _shown(self, view: View) -> Sql:
         """Give the condition that a view shows an attribute."""

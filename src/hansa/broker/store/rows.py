@@ -12,11 +12,13 @@ def _values(count: int) -> str:
 
 INSERT: Mapping[str, str] = {
     "broker_entity": (
-        "INSERT INTO broker_entity (n, p, k, id, created, modified, g, x, y, body) " + _values(10)
+        "INSERT INTO broker_entity (n, p, k, id, created, modified, g, west, south, east, north,"
+        " body, version) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 1)"
     ),
     "entity_update": (
-        "UPDATE broker_entity SET k = ?, id = ?, created = ?, modified = ?, g = ?, x = ?, y = ?,"
-        " body = ? WHERE p = ? AND n = ?"
+        "UPDATE broker_entity SET k = ?, id = ?, created = ?, modified = ?,"
+        " g = ?, west = ?, south = ?, east = ?, north = ?,"
+        " body = ?, version = version + 1 WHERE p = ? AND n = ?"
     ),
     "broker_attribute": (
         "INSERT INTO broker_attribute (p, n, a, d, type, observed, created, modified, body) "
@@ -56,4 +58,7 @@ DELETE_VALUES = tuple(
 MOVE_VALUES = tuple(
     f"UPDATE {table} SET k = ? WHERE p = ? AND n = ?" for table in ("broker_number", "broker_text")
 )
-BURY_ENTITY = "UPDATE broker_entity SET k = -k, body = ?, modified = ? WHERE p = ? AND n = ?"
+BURY_ENTITY = (
+    "UPDATE broker_entity SET k = -k, body = ?, modified = ?, version = version + 1"
+    " WHERE p = ? AND n = ?"
+)

@@ -30,7 +30,7 @@ ESTIMATES_MAX = 4096
 ESTIMATE_AGE_S = 5.0
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Selection:
     """A query compiled for a world: what decides, what can narrow, and the order."""
 

@@ -13,6 +13,10 @@ from hansa.kernel.store import ReadTx
 LOCATION = NGSI_LD + "location"
 
 
+Place = tuple[int | None, float | None, float | None, float | None, float | None]
+NOWHERE: Place = (None, None, None, None, None)
+
+
 @dataclass
 class StoredInstance:
     """An attribute instance in the table."""
@@ -28,14 +32,14 @@ class StoredInstance:
 class StoredEntity:
     """An entity in the table; `k` is below zero when only its history is left.
 
-    `place` is the row number of its location's geometry, and lon/lat when that is a point.
+    `place` is the row number of its location's geometry, and its box.
     Instances and geometries stand under (attribute, dataset).
     """
 
     n: int
     k: int
     created: int
-    place: tuple[int | None, float | None, float | None] = (None, None, None)
+    place: Place = NOWHERE
     instances: dict[tuple[int, int], StoredInstance] = field(default_factory=dict)
     geometries: dict[tuple[int, int], int] = field(default_factory=dict)
 
@@ -47,12 +51,12 @@ def find(tx: ReadTx, dialect: Dialect, p: int, ids: Sequence[str]) -> dict[str, 
     condition = dialect.one_of("id", list(ids))
     rows = tx.execute(
         dialect.placeholders(
-            f"SELECT id, n, k, created, g, x, y FROM broker_entity WHERE p = {p}"
-            f" AND {condition.text}"
+            "SELECT id, n, k, created, g, west, south, east, north FROM broker_entity"
+            f" WHERE p = {p} AND {condition.text}"
         ),
         condition.parameters,
     )
-    return {row[0]: StoredEntity(row[1], row[2], row[3], (row[4], row[5], row[6])) for row in rows}
+    return {row[0]: StoredEntity(row[1], row[2], row[3], row[4:]) for row in rows}
 
 
 def load(tx: ReadTx, dialect: Dialect, p: int, entities: Sequence[StoredEntity]) -> None:

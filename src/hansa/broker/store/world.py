@@ -13,13 +13,17 @@ restrictions on the entity, instances need not repeat them.
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from hansa.broker.ports import Dialect
 from hansa.broker.query import micros
+from hansa.broker.store.rendered import projections
 from hansa.broker.store.sql import FALSE, TRUE, Sql, all_of, any_of, no, sql
 from hansa.broker.store.vocabulary import Vocabulary
+from hansa.broker.wire_ngsi_ld_1_9.view import View
 from hansa.policy import Area, Cut, Scope
+
+PROJECTIONS_MAX = 64
 
 
 @dataclass(frozen=True)
@@ -60,7 +64,7 @@ class _Part:
         return any_of((Sql(timeless), all_of(within)))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class World:
     """What exists for a reader among the entities of some kinds.
 
@@ -78,6 +82,16 @@ class World:
     areas: tuple[Area, ...] | None
     permits: tuple[_Part, ...]
     denies: tuple[_Part, ...]
+    projections: dict[View, int] = field(default_factory=dict)
+
+    def projection(self, view: View) -> int:
+        """Give the number of this world seen in this view."""
+        found = self.projections.get(view)
+        if found is None:
+            if len(self.projections) >= PROJECTIONS_MAX:
+                self.projections.clear()
+            found = self.projections[view] = next(projections)
+        return found
 
     def instance(self, alias: str, attribute: int | None = None, *, past: bool = False) -> Sql:
         """Give the condition that an instance exists, for an entity that passes `entity`.
@@ -103,7 +117,9 @@ class World:
             f"EXISTS (SELECT 1 FROM {self.attributes} WHERE t.p = {self.p} AND t.n = e.n AND {{}})",
             inner,
         )
-        return all_of((self.entity, FALSE if inner == FALSE else found))
+        if inner == FALSE:
+            return FALSE
+        return all_of((self.entity, found))
 
 
 def world_of(

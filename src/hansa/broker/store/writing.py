@@ -16,7 +16,7 @@ from typing import Any
 from hansa.broker.model import AttributeInstance, EntityDraft, Geometry, ValueClass
 from hansa.broker.ports import Dialect
 from hansa.broker.store import rows
-from hansa.broker.store.stored import LOCATION, StoredEntity, StoredInstance, find, load
+from hansa.broker.store.stored import LOCATION, NOWHERE, StoredEntity, StoredInstance, find, load
 from hansa.broker.store.vocabulary import Kind, Vocabulary, extend
 from hansa.broker.wire_ngsi_ld_1_9.joining import head, joined, member
 from hansa.kernel.store import Tx
@@ -106,10 +106,8 @@ class Writing:
         located = (self.vocabulary.names.get(LOCATION), 0)
         kept: list[int] = []
         for entity in stored.values():
-            self._entities[entity.k] -= 1
-            for (a, d), old in entity.instances.items():
-                self._instances[(entity.k, a, old.type)] -= 1
-                self._stale.append((self._p, entity.n, a, d))
+            self._tally(entity.k, {key: old.type for key, old in entity.instances.items()}, -1)
+            self._stale.extend((self._p, entity.n, a, d) for a, d in entity.instances)
             for key, g in entity.geometries.items():
                 (kept if key == located else self._dropped).append(g)
         self._dialect.drop_geometries(self._tx, self._p, kept, keep=True)
@@ -152,7 +150,7 @@ class Writing:
             if entity is None:
                 k = -self.vocabulary.numbers[Kind(frozenset(draft.types))]
                 entity = StoredEntity(next(self._spare_n), k, self._now)
-                row = (entity.n, self._p, k, draft.id, self._now, self._now, None, None, None, b"")
+                row = (entity.n, self._p, k, draft.id, self._now, self._now, *NOWHERE, b"")
                 self._rows["broker_entity"].append(row)
             for one in draft.attributes:
                 a, d = names[one.name], names[one.dataset] if one.dataset else 0
@@ -178,7 +176,7 @@ class Writing:
         if not alive:
             entity.created = now
             self._dropped.extend(entity.geometries.values())
-            entity.geometries, entity.place = {}, (None, None, None)
+            entity.geometries, entity.place = {}, NOWHERE
         written: dict[tuple[int, int], AttributeInstance] = {}
         for instance in draft.attributes:
             key = (names[instance.name], names[instance.dataset] if instance.dataset else 0)
@@ -256,10 +254,9 @@ class Writing:
             g = next(self._spare_g)
             self._shapes.append((g, entity.n, *key, instance.observed, instance.geometry))
             if located:
-                west, south = instance.geometry.box[:2]
-                entity.place = (g, west, south) if instance.geometry.point else (g, None, None)
+                entity.place = (g, *instance.geometry.box)
         elif located:
-            entity.place = (None, None, None)
+            entity.place = NOWHERE
 
     def _gone(
         self,
@@ -278,7 +275,7 @@ class Writing:
             if before is not None:
                 self._dropped.append(before)
             if (a, d) == (self.vocabulary.names.get(LOCATION), 0):
-                entity.place = (None, None, None)
+                entity.place = NOWHERE
 
     def _moved(self, entity: StoredEntity, k: int) -> None:
         """Note the new kind on the values that stay."""
@@ -294,14 +291,16 @@ class Writing:
         written: dict[tuple[int, int], AttributeInstance],
     ) -> None:
         if before:
-            self._entities[before] -= 1
-            for (a, _), row in old.items():
-                self._instances[(before, a, row.type)] -= 1
-        self._entities[k] += 1
-        for (a, _), row in kept.items():
-            self._instances[(k, a, row.type)] += 1
-        for (a, _), instance in written.items():
-            self._instances[(k, a, int(instance.type))] += 1
+            self._tally(before, {key: row.type for key, row in old.items()}, -1)
+        types = {key: row.type for key, row in kept.items()}
+        types.update({key: int(instance.type) for key, instance in written.items()})
+        self._tally(k, types, 1)
+
+    def _tally(self, k: int, types: Mapping[tuple[int, int], int], step: int) -> None:
+        """Count an entity and its instances."""
+        self._entities[k] += step
+        for (a, _), kind in types.items():
+            self._instances[(k, a, kind)] += step
 
     # -- out to the tables ------------------------------------------------------------------------
 

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import socket
 from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 WAITING_BYTES_MAX = 64 * 1024
+SENDING_BYTES = 128 * 1024
+"""Send buffer of a connection. An answer whose right ends stops about this far ahead of its reader;
+on a line of 100 ms round trip it allows 10 Mbit/s."""
 _BODY = (
     b'{"type":"urn:hansa:error:body_too_large","title":"The head of the request is too large.",'
     b'"status":431,"detail":"At most 65536 bytes of request line and header fields are read."}'
@@ -27,6 +31,13 @@ class BoundedHttp(HttpToolsProtocol):
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
         self._waiting_bytes = 0
+
+    def connection_made(self, transport: Any) -> None:
+        """Keep little of an answer in the kernel: what lies there can't be taken back."""
+        wire = transport.get_extra_info("socket")
+        if wire is not None:
+            wire.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SENDING_BYTES)
+        super().connection_made(transport)
 
     def data_received(self, data: bytes) -> None:
         """Take what came; refuse with 431 when too much of it is kept."""

@@ -61,6 +61,7 @@ def environment() -> Environment:
         pretty=pretty,
     )
     env.globals.update(
+        said=catalogue.gettext,  # text that a page is given: `_` is for literals, it trusts them
         state_of=state_of,
         event_tone=event_tone,
         event_path=event_path,

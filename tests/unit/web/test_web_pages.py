@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 import pages_data as data
 import pages_serve
 import pytest
 from pages_client import Client
+from pages_source import FakeSource
 
-from hansa.kernel import FixedClock
+from hansa.kernel import Code, FixedClock, HansaError
+from hansa.web import render
 
 PATHS = [
     "", "/members", "/catalogue", "/datasets/urn%3Auuid%3Ad-east", "/datasets/urn%3Auuid%3Ad-west",
@@ -154,6 +157,23 @@ async def test_text_from_outside_is_escaped(client: Client) -> None:
     answer = await client.get(f"{HOME}/catalogue?q=%3Cscript%3Ealert(1)%3C/script%3E")
     assert "<script>alert" not in answer.text
     assert "&lt;script&gt;" in answer.text
+
+
+def test_only_literals_are_translated_as_markup() -> None:
+    for file in (Path(render.__file__).parent / "templates").glob("*.html"):
+        assert not re.search(r"[^\w.](_|gettext|ngettext)\((?![\"'])", file.read_text()), file
+
+
+async def test_an_error_may_hold_percent_signs_and_markup(
+    client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def refuse(*_: object) -> None:
+        raise HansaError(Code.outbound_failed, "did:web:localhost%3A7730 <b>can't</b> be reached.")
+
+    monkeypatch.setattr(FakeSource, "dataset", refuse)
+    answer = await client.get(f"{HOME}/datasets/any")
+    assert answer.status == 502
+    assert "<h1>did:web:localhost%3A7730 &lt;b&gt;can&#39;t&lt;/b&gt;" in answer.text
 
 
 async def test_ten_thousand_results_come_in_pages(clock: FixedClock) -> None:

@@ -13,6 +13,7 @@ from functools import cache
 
 from hansa.broker.model import Geometry, GeoQuery
 from hansa.broker.store.geometry import EARTH_RADIUS_M
+from hansa.broker.store.reference import REPAIRED_POSITIONS_MAX
 from hansa.broker.store.sql import Sql
 from hansa.kernel.store import Tx
 from hansa.policy import Area
@@ -81,6 +82,13 @@ SCHEMA: Sequence[str] = (
         number DOUBLE PRECISION, text {_TEXT}, body BYTEA NOT NULL,
         PRIMARY KEY (p, n, a, o, at, d)
     )""",
+    f"""CREATE FUNCTION hansa_sound(shape geometry)
+    RETURNS geometry LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
+        SELECT CASE WHEN ST_IsValid(shape) THEN shape
+            WHEN ST_NPoints(shape) <= {REPAIRED_POSITIONS_MAX}
+                THEN ST_MakeValid(shape, 'method=structure')
+            ELSE ST_GeomFromText('POLYGON EMPTY', 4326) END
+    $$""",
     f"""CREATE FUNCTION hansa_haversine_m(
         x1 DOUBLE PRECISION, y1 DOUBLE PRECISION, x2 DOUBLE PRECISION, y2 DOUBLE PRECISION
     ) RETURNS DOUBLE PRECISION LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
@@ -90,9 +98,9 @@ SCHEMA: Sequence[str] = (
     $$""",
     """CREATE FUNCTION hansa_distance_m(reference geometry, target geometry)
     RETURNS DOUBLE PRECISION LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
-        SELECT hansa_haversine_m(
+        SELECT CASE WHEN line IS NOT NULL THEN hansa_haversine_m(
             ST_X(ST_StartPoint(line)) / scale, ST_Y(ST_StartPoint(line)),
-            ST_X(ST_EndPoint(line)) / scale, ST_Y(ST_EndPoint(line)))
+            ST_X(ST_EndPoint(line)) / scale, ST_Y(ST_EndPoint(line))) END
         FROM (SELECT scale, ST_ShortestLine(
                 ST_Scale(reference, scale, 1), ST_Scale(target, scale, 1)) AS line
             FROM (SELECT greatest(1e-6, cos(radians(
@@ -161,7 +169,7 @@ class PostgresDialect:
     def save_geometries(
         self, tx: Tx, p: int, rows: Iterable[tuple[int, int, int, int, int | None, Geometry]]
     ) -> None:
-        """Insert (g, n, a, d, observed, geometry) rows; an invalid shape is kept repaired."""
+        """Insert (g, n, a, d, observed, geometry) rows; see `store.geometry` on invalid ones."""
         kept = []
         for g, n, a, d, observed, shape in rows:
             west, south = shape.box[:2]
@@ -169,7 +177,7 @@ class PostgresDialect:
             kept.append((g, p, n, a, d, observed, x, y, shape.wkb))
         tx.executemany(
             "INSERT INTO broker_geometry (g, p, n, a, d, observed, x, y, shape)"
-            " VALUES (%s, %s, %s, %s, %s, %s, %s, %s, ST_MakeValid(ST_GeomFromWKB(%s, 4326)))",
+            " VALUES (%s, %s, %s, %s, %s, %s, %s, %s, hansa_sound(ST_GeomFromWKB(%s, 4326)))",
             kept,
         )
 
@@ -194,7 +202,7 @@ class PostgresDialect:
         if query.distance_m is None:
             function = _RELATIONS[query.relation]
             return Sql(
-                f"{function}(m.shape, ST_MakeValid(ST_GeomFromWKB(?, 4326)))",
+                f"{function}(m.shape, hansa_sound(ST_GeomFromWKB(?, 4326)))",
                 (query.reference.wkb,),
             )
         sign = ">" if query.farther else "<="

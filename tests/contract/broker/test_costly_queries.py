@@ -10,6 +10,7 @@ from shops import EVERYTHING, count, near, numbers, point, shop
 
 from hansa.broker import Broker, Query, TemporalQuery
 from hansa.kernel import Code, HansaError
+from hansa.policy import Area, Cut, Scope
 
 
 def star(positions: int) -> dict[str, Any]:
@@ -44,3 +45,13 @@ async def test_a_small_one_is_repaired_and_a_large_sound_one_is_read(places: Bro
     sound = {"type": "Polygon", "coordinates": [[*around, around[0]]]}
     assert await numbers(places, geo=near("within", star(5))) in ([1], [])
     assert await numbers(places, geo=near("intersects", sound)) == [1]
+
+
+async def test_a_large_stored_geometry_that_crosses_itself_is_nowhere(places: Broker) -> None:
+    await places.upsert([shop(3, location=star(401)), shop(4, location=star(7))])
+    around = {"type": "Polygon", "coordinates": [[[4, 51], [5, 51], [5, 53], [4, 53], [4, 51]]]}
+    assert await numbers(places, geo=near("within", around)) == [1, 4]
+    assert await numbers(places, geo=near("near;maxDistance==100", point(4.36, 52.0))) == [1, 4]
+    assert await numbers(places, geo=near("near;minDistance==1000", point(4.36, 52.0))) == [2]
+    area = Area("POLYGON((4 51, 5 51, 4.9 53, 4 53, 4 51))", (4.0, 51.0, 5.0, 53.0))
+    assert await numbers(places, scope=Scope(permits=(Cut(area=area),))) == [1, 4]

@@ -17,6 +17,7 @@ from typing import Any
 from weakref import WeakValueDictionary
 
 from hansa.broker.model import GeoQuery
+from hansa.broker.store.reference import REPAIRED_POSITIONS_MAX
 from hansa.policy import Area
 
 Box = tuple[float, float, float, float]
@@ -215,19 +216,29 @@ class _Relation:
 
 
 def _sound(wkb: bytes) -> Any:
-    """Give a geometry that predicates can work with; one that crosses itself is repaired."""
+    """Give a geometry that predicates can work with.
+
+    One that crosses itself is repaired when it is small. Repairing a large one would stop the node,
+    so that one counts as empty: it is in no area and near to nothing.
+    """
     import shapely
 
     shape = shapely.from_wkb(wkb)
-    return shape if shapely.is_valid(shape) else shapely.make_valid(shape)
+    if shapely.is_valid(shape):
+        return shape
+    if shapely.get_num_coordinates(shape) > REPAIRED_POSITIONS_MAX:
+        return shapely.Polygon()
+    return shapely.make_valid(shape, method="structure")
 
 
 def distance_m(reference: bytes, target: bytes) -> float:
-    """Give the distance in metres between the closest places of two geometries (WKB)."""
+    """Give the distance in metres between the closest places of two geometries (WKB); or nan."""
     import shapely
     from shapely import ops
 
-    one, other = shapely.from_wkb(reference), shapely.from_wkb(target)
+    one, other = _sound(reference), _sound(target)
+    if one.is_empty or other.is_empty:
+        return math.nan
     _, south, _, north = one.bounds
     scale = max(1e-6, math.cos(math.radians((south + north) / 2)))
 

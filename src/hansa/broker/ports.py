@@ -31,8 +31,8 @@ class Dialect(Protocol):
         """Write a statement with the adapter's sign for a parameter."""
         ...
 
-    def numbers(self, tx: Tx, table: str, count: int) -> list[int]:
-        """Give new row numbers for a table, rising."""
+    def numbers(self, tx: Tx, count: int) -> list[int]:
+        """Give new row numbers for entities, rising."""
         ...
 
     def one_of(self, column: str, values: Sequence[int] | Sequence[str]) -> Sql:

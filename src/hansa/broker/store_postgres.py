@@ -53,10 +53,10 @@ SCHEMA: Sequence[str] = (
         instances BIGINT NOT NULL, PRIMARY KEY (p, k, a, type)
     )""",
     "CREATE SEQUENCE broker_entity_n",
-    "CREATE SEQUENCE broker_geometry_g",
     f"""CREATE TABLE broker_entity (
         n BIGINT PRIMARY KEY, p BIGINT NOT NULL, k BIGINT NOT NULL, id {_TEXT} NOT NULL,
-        created BIGINT NOT NULL, modified BIGINT NOT NULL, version BIGINT NOT NULL, g BIGINT,
+        created BIGINT NOT NULL, modified BIGINT NOT NULL, version BIGINT NOT NULL,
+        shapes BIGINT NOT NULL, g BIGINT,
         west DOUBLE PRECISION, south DOUBLE PRECISION,
         east DOUBLE PRECISION, north DOUBLE PRECISION, body BYTEA NOT NULL, UNIQUE (p, id)
     )""",
@@ -141,14 +141,11 @@ class PostgresDialect:
         """Write a statement with `%s` for a parameter."""
         return _placed(text)
 
-    def numbers(self, tx: Tx, table: str, count: int) -> list[int]:
-        """Give `count` new row numbers; none is ever given twice."""
+    def numbers(self, tx: Tx, count: int) -> list[int]:
+        """Give `count` new row numbers for entities; none is ever given twice."""
         if not count:
             return []
-        sequence = "broker_geometry_g" if table == "broker_geometry" else "broker_entity_n"
-        rows = tx.execute(
-            "SELECT nextval(%s::regclass) FROM generate_series(1, %s)", (sequence, count)
-        )
+        rows = tx.execute("SELECT nextval('broker_entity_n') FROM generate_series(1, %s)", (count,))
         return sorted(row[0] for row in rows)
 
     def one_of(self, column: str, values: Sequence[int] | Sequence[str]) -> Sql:

@@ -16,6 +16,7 @@ import orjson
 from hansa.broker.model import Geometry, GeoQuery
 from hansa.broker.store import geometry
 from hansa.broker.store.sql import FALSE, Sql
+from hansa.broker.store.stored import SHAPE_BITS
 from hansa.kernel.store import Tx
 from hansa.policy import Area
 
@@ -38,7 +39,7 @@ SCHEMA: Sequence[str] = (
     """CREATE TABLE broker_entity (
         n INTEGER PRIMARY KEY, p INTEGER NOT NULL, k INTEGER NOT NULL, id TEXT NOT NULL,
         created INTEGER NOT NULL, modified INTEGER NOT NULL, version INTEGER NOT NULL,
-        g INTEGER, west REAL, south REAL, east REAL, north REAL,
+        shapes INTEGER NOT NULL, g INTEGER, west REAL, south REAL, east REAL, north REAL,
         body BLOB NOT NULL, UNIQUE (p, id)
     ) STRICT""",
     "CREATE INDEX broker_entity_kind ON broker_entity (p, k)",
@@ -63,7 +64,7 @@ SCHEMA: Sequence[str] = (
     ) STRICT, WITHOUT ROWID""",
     "CREATE INDEX broker_text_value ON broker_text (p, a, path, c, k, v, n, observed)",
     """CREATE TABLE broker_geometry (
-        g INTEGER PRIMARY KEY AUTOINCREMENT, p INTEGER NOT NULL, n INTEGER NOT NULL,
+        g INTEGER PRIMARY KEY, p INTEGER NOT NULL, n INTEGER NOT NULL,
         a INTEGER NOT NULL, d INTEGER NOT NULL, observed INTEGER,
         x REAL, y REAL, wkb BLOB NOT NULL, UNIQUE (p, n, a, d)
     ) STRICT""",
@@ -90,13 +91,9 @@ class SqliteDialect:
         """Give the statement as it is: `?` is SQLite's own sign."""
         return text
 
-    def numbers(self, tx: Tx, table: str, count: int) -> list[int]:
-        """Give `count` new row numbers; those of geometries are never used again."""
-        if table == "broker_geometry":
-            found = tx.execute("SELECT seq FROM sqlite_sequence WHERE name = ?", (table,))
-            last = found[0][0] if found else 0
-        else:
-            last = tx.execute("SELECT coalesce(max(n), 0) FROM broker_entity")[0][0]
+    def numbers(self, tx: Tx, count: int) -> list[int]:
+        """Give `count` new row numbers for entities; rows are never taken away."""
+        last = tx.execute("SELECT coalesce(max(n), 0) FROM broker_entity")[0][0]
         return list(range(last + 1, last + 1 + count))
 
     def one_of(self, column: str, values: Sequence[int] | Sequence[str]) -> Sql:
@@ -168,10 +165,10 @@ class SqliteDialect:
         """Give a statement that lists `n` of the entities whose geometry may touch the box."""
         west, south, east, north = box
         return Sql(
-            "SELECT m.n FROM broker_box b CROSS JOIN broker_geometry m ON m.g = b.g"
+            f"SELECT b.g >> {SHAPE_BITS} AS n FROM broker_box b"
             " WHERE b.a_low <= ? AND b.a_high >= ? AND b.east >= ? AND b.west <= ?"
-            " AND b.north >= ? AND b.south <= ? AND m.p = ?",
-            (a + _LAYER / 2, a + _LAYER / 2, west, east, south, north, p),
+            " AND b.north >= ? AND b.south <= ?",
+            (a + _LAYER / 2, a + _LAYER / 2, west, east, south, north),
         )
 
 

@@ -12,11 +12,12 @@ def _values(count: int) -> str:
 
 INSERT: Mapping[str, str] = {
     "broker_entity": (
-        "INSERT INTO broker_entity (n, p, k, id, created, modified, g, west, south, east, north,"
-        " body, version) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 1)"
+        "INSERT INTO broker_entity (n, p, k, id, created, modified, shapes,"
+        " g, west, south, east, north, body, version)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 1)"
     ),
     "entity_update": (
-        "UPDATE broker_entity SET k = ?, id = ?, created = ?, modified = ?,"
+        "UPDATE broker_entity SET k = ?, id = ?, created = ?, modified = ?, shapes = ?,"
         " g = ?, west = ?, south = ?, east = ?, north = ?,"
         " body = ?, version = version + 1 WHERE p = ? AND n = ?"
     ),

@@ -14,6 +14,8 @@ LOCATION = NGSI_LD + "location"
 
 
 Place = tuple[int | None, float | None, float | None, float | None, float | None]
+SHAPE_BITS = 24
+"""The number of a geometry is that of its entity, and behind it which one of the entity's it is."""
 NOWHERE: Place = (None, None, None, None, None)
 
 
@@ -32,6 +34,7 @@ class StoredInstance:
 class StoredEntity:
     """An entity in the table; `k` is below zero when only its history is left.
 
+    `shapes` counts the geometries that the entity ever had: their numbers are made of it.
     `place` is the row number of its location's geometry, and its box.
     Instances and geometries stand under (attribute, dataset).
     """
@@ -39,6 +42,7 @@ class StoredEntity:
     n: int
     k: int
     created: int
+    shapes: int = 0
     place: Place = NOWHERE
     instances: dict[tuple[int, int], StoredInstance] = field(default_factory=dict)
     geometries: dict[tuple[int, int], int] = field(default_factory=dict)
@@ -51,12 +55,12 @@ def find(tx: ReadTx, dialect: Dialect, p: int, ids: Sequence[str]) -> dict[str, 
     condition = dialect.one_of("id", list(ids))
     rows = tx.execute(
         dialect.placeholders(
-            "SELECT id, n, k, created, g, west, south, east, north FROM broker_entity"
+            "SELECT id, n, k, created, shapes, g, west, south, east, north FROM broker_entity"
             f" WHERE p = {p} AND {condition.text}"
         ),
         condition.parameters,
     )
-    return {row[0]: StoredEntity(row[1], row[2], row[3], row[4:]) for row in rows}
+    return {row[0]: StoredEntity(row[1], row[2], row[3], row[4], row[5:]) for row in rows}
 
 
 def load(tx: ReadTx, dialect: Dialect, p: int, entities: Sequence[StoredEntity]) -> None:

@@ -16,7 +16,15 @@ from typing import Any
 from hansa.broker.model import AttributeInstance, EntityDraft, Geometry, ValueClass
 from hansa.broker.ports import Dialect
 from hansa.broker.store import rows
-from hansa.broker.store.stored import LOCATION, NOWHERE, StoredEntity, StoredInstance, find, load
+from hansa.broker.store.stored import (
+    LOCATION,
+    NOWHERE,
+    SHAPE_BITS,
+    StoredEntity,
+    StoredInstance,
+    find,
+    load,
+)
 from hansa.broker.store.vocabulary import Kind, Vocabulary, extend
 from hansa.broker.wire_ngsi_ld_1_9.joining import head, joined, member
 from hansa.kernel.store import Tx
@@ -67,7 +75,6 @@ class Writing:
         self._entities: Counter[int] = Counter()
         self._instances: Counter[tuple[int, int, int]] = Counter()
         self._spare_n: Iterator[int] = iter(())
-        self._spare_g: Iterator[int] = iter(())
 
     def write(self, drafts: Sequence[EntityDraft], mode: Mode) -> Outcome:
         """Write the batch; ids must differ."""
@@ -91,7 +98,8 @@ class Writing:
             (outcome.changed if alive else outcome.created).append(draft.id)
             work.append((draft, found))
         load(self._tx, self._dialect, self._p, [found for _, found in work if found is not None])
-        self._number(work)
+        fresh = sum(1 for _, found in work if found is None)
+        self._spare_n = iter(self._dialect.numbers(self._tx, fresh))
         for draft, found in work:
             self._entity(draft, found, mode, outcome)
         self._flush()
@@ -118,12 +126,6 @@ class Writing:
         )
         return list(stored)
 
-    def _number(self, work: Sequence[tuple[EntityDraft, StoredEntity | None]]) -> None:
-        fresh = sum(1 for _, found in work if found is None)
-        shapes = sum(1 for draft, _ in work for one in draft.attributes if one.geometry is not None)
-        self._spare_n = iter(self._dialect.numbers(self._tx, "broker_entity", fresh))
-        self._spare_g = iter(self._dialect.numbers(self._tx, "broker_geometry", shapes))
-
     def append_history(self, drafts: Sequence[EntityDraft]) -> list[str]:
         """Add instances to the history only (4.5.6); gives the ids that are unknown and typeless.
 
@@ -140,9 +142,7 @@ class Writing:
         stored = find(self._tx, self._dialect, self._p, [draft.id for draft in drafts])
         known = [draft for draft in drafts if draft.id in stored or draft.types]
         self._spare_n = iter(
-            self._dialect.numbers(
-                self._tx, "broker_entity", sum(draft.id not in stored for draft in known)
-            )
+            self._dialect.numbers(self._tx, sum(draft.id not in stored for draft in known))
         )
         names = self.vocabulary.names
         for draft in known:
@@ -150,7 +150,7 @@ class Writing:
             if entity is None:
                 k = -self.vocabulary.numbers[Kind(frozenset(draft.types))]
                 entity = StoredEntity(next(self._spare_n), k, self._now)
-                row = (entity.n, self._p, k, draft.id, self._now, self._now, *NOWHERE, b"")
+                row = (entity.n, self._p, k, draft.id, self._now, self._now, 0, *NOWHERE, b"")
                 self._rows["broker_entity"].append(row)
             for one in draft.attributes:
                 a, d = names[one.name], names[one.dataset] if one.dataset else 0
@@ -197,7 +197,7 @@ class Writing:
         for key, instance in written.items():
             final[key] = self._instance(entity, k, key, instance, old.get(key))
         body = render(draft.id, types, final, self.vocabulary)
-        row = (self._p, k, draft.id, entity.created, now, *entity.place, body)
+        row = (self._p, k, draft.id, entity.created, now, entity.shapes, *entity.place, body)
         if found is None:
             self._rows["broker_entity"].append((entity.n, *row))
         else:
@@ -251,7 +251,8 @@ class Writing:
             self._dropped.append(before)
         located = key == (self.vocabulary.names.get(LOCATION), 0)
         if instance.geometry is not None:
-            g = next(self._spare_g)
+            entity.shapes += 1
+            g = entity.n << SHAPE_BITS | entity.shapes % (1 << SHAPE_BITS)
             self._shapes.append((g, entity.n, *key, instance.observed, instance.geometry))
             if located:
                 entity.place = (g, *instance.geometry.box)

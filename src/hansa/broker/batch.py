@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import repeat
+from typing import Any
 
 from hansa.broker.errors import not_found
 from hansa.broker.model import EntityDraft
 from hansa.broker.store import Mode, Outcome, Writing
+from hansa.broker.wire_ngsi_ld_1_9 import Names, entity_id, read_entity, read_evolution
 from hansa.kernel import Code, HansaError
+from hansa.kernel.jsonld import TermMap
 
 
 @dataclass
@@ -19,6 +23,33 @@ class Written:
     changed: list[str] = field(default_factory=list)
     failed: list[tuple[str | None, HansaError]] = field(default_factory=list)
     ignored: dict[str, list[str]] = field(default_factory=dict)
+
+
+def read_batch(
+    entities: Sequence[Any],
+    terms: TermMap | Sequence[TermMap],
+    *,
+    typed: bool = True,
+    history: bool = False,
+) -> tuple[list[EntityDraft], list[tuple[str | None, HansaError]]]:
+    """Check and render entities, each under its own names; gives those that failed apart.
+
+    `typed` wants a type of each; `history` reads their temporal representation (4.5.6).
+    """
+    each = repeat(terms) if isinstance(terms, TermMap) else terms
+    known: dict[int, Names] = {}
+    drafts: list[EntityDraft] = []
+    failed: list[tuple[str | None, HansaError]] = []
+    for raw, own in zip(entities, each, strict=False):
+        names = known.get(id(own)) or known.setdefault(id(own), Names(own))
+        try:
+            if history:
+                drafts.append(read_evolution(raw, names))
+            else:
+                drafts.append(read_entity(raw, names, typed=typed))
+        except HansaError as error:
+            failed.append((entity_id(raw), error))
+    return drafts, failed
 
 
 def in_rounds(writing: Writing, drafts: Sequence[EntityDraft], mode: Mode) -> Outcome:

@@ -6,16 +6,15 @@ orders, queries, geometry, history and names alike. Only the owner passes `Scope
 
 from __future__ import annotations
 
-from collections import OrderedDict
+import asyncio
 from collections.abc import Callable, Iterable, Sequence
-from itertools import repeat
+from functools import partial
 from typing import Any, TypeVar
 
-from hansa.broker.batch import Written, in_rounds, refusal
+from hansa.broker.batch import Written, in_rounds, read_batch, refusal
 from hansa.broker.errors import not_found
 from hansa.broker.model import (
     AttributeFacts,
-    EntityDraft,
     EntityTypeFacts,
     Page,
     Query,
@@ -28,40 +27,30 @@ from hansa.broker.ports import Contexts, Dialect
 from hansa.broker.query import micros
 from hansa.broker.store import (
     SECRET_BYTES,
+    Compiled,
     Cursor,
     Mode,
     Past,
     Reading,
-    Selection,
     Selector,
     Vocabulary,
-    World,
     Writing,
     attributes_in,
     attributes_present,
     begin,
-    compile_query,
     kinds_present,
     load,
+    takes_long,
     types_in,
-    world_of,
 )
 from hansa.broker.store_sqlite import SqliteDialect
-from hansa.broker.wire_ngsi_ld_1_9 import (
-    NORMALIZED,
-    Names,
-    View,
-    entity_id,
-    read_entity,
-    read_evolution,
-)
-from hansa.kernel import Clock, HansaError, Ids
+from hansa.broker.wire_ngsi_ld_1_9 import NORMALIZED, View
+from hansa.kernel import Clock, Ids
 from hansa.kernel.jsonld import CORE, TermMap
 from hansa.kernel.store import ReadTx, Store, Tx
 from hansa.policy import Cut, Scope
 
 MAKING = (Mode.create, Mode.replace_all, Mode.append)
-COMPILED_MAX = 512
 SHORT_MAX = 8
 """Entities that are written on the event loop; a longer batch goes to the writer's thread."""
 INSTANCES_MAX = 10_000
@@ -92,7 +81,7 @@ class Broker:
         self._selector = Selector(self._dialect)
         self._vocabulary: Vocabulary | None = None
         self._cursor: Cursor | None = None
-        self._compiled: OrderedDict[Any, Any] = OrderedDict()
+        self._compiled = Compiled(self._dialect)
         self._listeners: list[OnChange] = []
 
     # -- writing ----------------------------------------------------------------------------------
@@ -119,20 +108,13 @@ class Broker:
 
         `terms` says under which context names are read: one for all, or one for each entity.
         """
-        each = repeat(terms) if isinstance(terms, TermMap) else terms
-        known: dict[int, Names] = {}
-        drafts: list[EntityDraft] = []
-        result = Written()
-        for raw, own in zip(entities, each, strict=False):
-            names = known.get(id(own)) or known.setdefault(id(own), Names(own))
-            try:
-                drafts.append(read_entity(raw, names, typed=mode in MAKING))
-            except HansaError as error:
-                result.failed.append((entity_id(raw), error))
+        listed = list(entities)
+        long = len(listed) > SHORT_MAX
+        reading = partial(read_batch, listed, terms, typed=mode in MAKING)
+        drafts, failed = await asyncio.to_thread(reading) if long else reading()
+        result = Written(failed=failed)
         if drafts:
-            outcome = await self._write(
-                lambda writing: in_rounds(writing, drafts, mode), slow=len(drafts) > SHORT_MAX
-            )
+            outcome = await self._write(lambda writing: in_rounds(writing, drafts, mode), slow=long)
             result.created, result.changed = outcome.created, outcome.changed
             result.ignored = outcome.ignored
             for identifier in outcome.refused:
@@ -174,7 +156,7 @@ class Broker:
         sliced = part or Slice()
 
         def job(reading: Reading) -> Page:
-            selection = self._selection(reading.vocabulary, scope, query)
+            selection = self._compiled.selection(reading.vocabulary, scope, query)
             cursor = self._sealed(reading.vocabulary)
             after = cursor.open(sliced.after) if sliced.after else 0
             items: list[bytes] = []
@@ -187,7 +169,8 @@ class Broker:
                 following = "" if query.order else cursor.seal(last)
             return Page(items, count, following)
 
-        return await self._read(job, Page([], 0 if sliced.count else None))
+        empty = Page([], 0 if sliced.count else None)
+        return await self._read(job, empty, slow=takes_long(scope, query, sliced))
 
     async def retrieve(
         self,
@@ -202,7 +185,7 @@ class Broker:
         query = Query(ids=(identifier,), existing=existing, types=types)
 
         def job(reading: Reading) -> bytes | None:
-            selection = self._selection(reading.vocabulary, scope, query)
+            selection = self._compiled.selection(reading.vocabulary, scope, query)
             items, _ = reading.page(selection, _ONE, 0, view)
             return items[0] if items else None
 
@@ -275,7 +258,7 @@ class Broker:
         types: TypeSelection | None,
         asked: TemporalQuery,
     ) -> Past:
-        world = self._world(reading.vocabulary, scope, types, deleted=True)
+        world = self._compiled.world(reading.vocabulary, scope, types, deleted=True)
         return Past(reading, world, asked, self._instances_max)
 
     async def append_history(self, evolutions: Iterable[Any], *, terms: TermMap = CORE) -> Written:
@@ -284,14 +267,9 @@ class Broker:
         Each item is an entity in temporal representation: attributes are lists of instances. An
         entity that is not known needs a `type` and then has a history only.
         """
-        names = Names(terms)
-        drafts: list[EntityDraft] = []
-        result = Written()
-        for raw in evolutions:
-            try:
-                drafts.append(read_evolution(raw, names))
-            except HansaError as error:
-                result.failed.append((entity_id(raw), error))
+        reading = partial(read_batch, list(evolutions), terms, history=True)
+        drafts, failed = await asyncio.to_thread(reading)
+        result = Written(failed=failed)
         if drafts:
             unknown = await self._write(lambda writing: writing.append_history(drafts), slow=True)
             result.failed += [(one, not_found(f"The entity {one}")) for one in unknown]
@@ -304,7 +282,7 @@ class Broker:
         selection = TypeSelection((frozenset((iri,)),)) if iri else None
 
         def job(reading: Reading) -> list[EntityTypeFacts]:
-            world = self._world(reading.vocabulary, scope, selection)
+            world = self._compiled.world(reading.vocabulary, scope, selection)
             return types_in(reading, world, iri)
 
         return await self._read(job, [], slow=not scope.unrestricted)
@@ -313,7 +291,9 @@ class Broker:
         """Give the attributes that exist in the scope (5.7.8-5.7.10), or the one asked for."""
 
         def job(reading: Reading) -> list[AttributeFacts]:
-            return attributes_in(reading, self._world(reading.vocabulary, scope, None), iri)
+            return attributes_in(
+                reading, self._compiled.world(reading.vocabulary, scope, None), iri
+            )
 
         return await self._read(job, [], slow=not scope.unrestricted)
 
@@ -324,7 +304,7 @@ class Broker:
         def job(reading: Reading) -> Summary:
             totals = []
             for asked in (scope, chosen):
-                world = self._world(reading.vocabulary, asked, None)
+                world = self._compiled.world(reading.vocabulary, asked, None)
                 entities = sum(kinds_present(reading, world).values())
                 names = {name for name, *_ in attributes_present(reading, world)}
                 totals.append((entities, names))
@@ -348,8 +328,7 @@ class Broker:
             vocabulary = load(tx, self._dialect, self._vocabulary)
             if vocabulary is None:
                 return empty
-            if not slow:
-                self._vocabulary = vocabulary
+            self._vocabulary = vocabulary
             now_s = self._clock.monotonic_s()
             return job(Reading(tx, self._dialect, vocabulary, self._selector, now_s))
 
@@ -359,37 +338,6 @@ class Broker:
         if self._cursor is None:
             self._cursor = Cursor(vocabulary.secret)
         return self._cursor
-
-    def _world(
-        self,
-        vocabulary: Vocabulary,
-        scope: Scope,
-        types: TypeSelection | None,
-        *,
-        deleted: bool = False,
-    ) -> World:
-        def make() -> World:
-            kinds = vocabulary.selected(types)
-            return world_of(self._dialect, vocabulary, scope, kinds, deleted=deleted)
-
-        return self._kept((vocabulary.generation, scope, types, deleted), make)
-
-    def _selection(self, vocabulary: Vocabulary, scope: Scope, query: Query) -> Selection:
-        def make() -> Selection:
-            world = self._world(vocabulary, scope, query.types)
-            return compile_query(self._dialect, vocabulary, world, query)
-
-        return self._kept((vocabulary.generation, scope, query), make)
-
-    def _kept(self, key: Any, make: Callable[[], R]) -> R:
-        """Give what was compiled for this key before, or compile it."""
-        found = self._compiled.get(key)
-        if found is None:
-            found = self._compiled[key] = make()
-            if len(self._compiled) > COMPILED_MAX:
-                self._compiled.popitem(last=False)
-        result: R = found
-        return result
 
 
 _ONE = Slice(limit=1)

@@ -1,5 +1,6 @@
 """What both store adapters share: names, worlds, predicates, reading and writing."""
 
+from hansa.broker.store.compiled import Compiled, takes_long
 from hansa.broker.store.cursor import SECRET_BYTES, Cursor
 from hansa.broker.store.evolution import Past
 from hansa.broker.store.listing import attributes_in, attributes_present, kinds_present, types_in
@@ -13,6 +14,7 @@ from hansa.broker.store.writing import Mode, Outcome, Writing
 __all__ = [
     "LOCATION",
     "SECRET_BYTES",
+    "Compiled",
     "Cursor",
     "Mode",
     "Outcome",
@@ -29,6 +31,7 @@ __all__ = [
     "compile_query",
     "kinds_present",
     "load",
+    "takes_long",
     "types_in",
     "world_of",
 ]

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import threading
 
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 
@@ -23,12 +24,14 @@ class Cursor:
     def __init__(self, secret: bytes) -> None:
         # One block with a fixed mark in it: nothing repeats and nothing can be put together.
         cipher = Cipher(algorithms.AES(secret), modes.ECB())  # noqa: S305
+        self._lock = threading.Lock()
         self._sealing = cipher.encryptor()
         self._opening = cipher.decryptor()
 
     def seal(self, n: int) -> str:
         """Give the token of a row number."""
-        block = self._sealing.update(n.to_bytes(8, "big") + _MARK)
+        with self._lock:
+            block = self._sealing.update(n.to_bytes(8, "big") + _MARK)
         return base64.urlsafe_b64encode(block).rstrip(b"=").decode()
 
     def open(self, token: str) -> int:
@@ -37,7 +40,8 @@ class Cursor:
             block = base64.urlsafe_b64decode(token + "==")
         except (ValueError, binascii.Error):
             block = b""
-        clear = self._opening.update(block) if len(block) == 16 else b""
+        with self._lock:
+            clear = self._opening.update(block) if len(block) == 16 else b""
         if clear[8:] != _MARK:
             raise invalid_request(
                 "`after` is not a place in this list.",

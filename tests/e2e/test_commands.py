@@ -7,7 +7,7 @@ import signal
 import socket
 
 import pytest
-from tests.e2e.space import CONSUMER, PROVIDER, Space
+from tests.e2e.space import CONSUMER, PROVIDER, Space, wait_for
 
 from hansa.node.processes import find
 
@@ -121,3 +121,40 @@ def test_another_space_on_the_same_ports_is_left_alone(space: Space, fresh_space
     assert done.returncode == 1
     assert f"Port {theirs}" in done.stderr
     assert find(space.node("authority")).pid is not None
+
+
+def test_a_city_asks_is_refused_asks_again_and_is_taken_in(fresh_space: Space) -> None:
+    fresh_space.hansa("init", "authority", "--role", "authority")
+    fresh_space.hansa("init", "koeln", "--title", "Stadt Köln")
+    fresh_space.hansa("up", "--no-story")
+    url = f"{fresh_space.node('authority').url}/authority"
+
+    def ask() -> str:
+        done = fresh_space.hansa("join", url, "--node", "koeln", "--wait", "0", "--json")
+        assert json.loads(done.stdout)["state"] == "requested"
+        listed = json.loads(fresh_space.hansa("member", "list", "--json").stdout)["requests"]
+        return str(next(r["id"] for r in listed if r["state"] == "pending"))
+
+    def state() -> str:
+        overview = fresh_space.client("koeln").get("/participants/koeln/overview")
+        return str(overview["membership"]["state"])
+
+    first = wait_for(ask, "the request")
+    fresh_space.hansa("member", "refuse", first, "--reason", "Who are you?")
+    wait_for(lambda: state() == "refused", "the refusal")
+    fresh_space.hansa("member", "approve", wait_for(ask, "the second request"))
+    wait_for(lambda: state() == "member", "the membership")
+    did = "did:web:localhost%3A{}:koeln".format(fresh_space.node("koeln").port)
+    fresh_space.hansa("member", "suspend", did, "--reason", "Test")
+    wait_for(lambda: state() == "suspended", "the suspension")
+    fresh_space.hansa("member", "reinstate", did)
+    wait_for(lambda: state() == "member", "the end of the suspension")
+    told = {
+        name: [
+            e["kind"] for e in fresh_space.client(name).get(f"/participants/{name}/events")["items"]
+        ]
+        for name in ("authority", "koeln")
+    }
+    assert told["authority"].count("member.requested") == 2
+    assert {"member.refused", "member.approved", "member.suspended"} <= set(told["authority"])
+    assert {"membership.refused", "membership.joined"} <= set(told["koeln"])

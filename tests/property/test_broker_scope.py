@@ -51,7 +51,7 @@ Fresh = Callable[[], Broker]
 Run = Callable[[Awaitable[Any]], Any]
 
 sound = settings(
-    max_examples=120,
+    max_examples=80,
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
 )

@@ -14,7 +14,7 @@ import click
 
 from hansa.client import Client
 from hansa.kernel.errors import Code, HansaError
-from hansa.node.home import Home, NodeFolder, NodePlan, choose_ports, default_home
+from hansa.node.home import Home, NodeFolder, NodePlan, choose_ports, choosing_ports, default_home
 from hansa.node.processes import NodeState, find, log_tail, start_missing, stop, wait_ready
 
 _HOME = click.option(
@@ -91,11 +91,12 @@ def _bring_up(
         stop(space.nodes())
         space.remove()
         steps.done("forget", "forgot the space that was here")
-    if not space.exists:
-        space.create(SPACE, choose_ports(len(SPACE)))
-        steps.done("init", f"made three nodes in {space.path}")
-    nodes = space.nodes()
-    _start_missing(nodes, steps)
+    with contextlib.nullcontext() if space.exists else choosing_ports():
+        if not space.exists:
+            space.create(SPACE, choose_ports(len(SPACE)))
+            steps.done("init", f"made three nodes in {space.path}")
+        nodes = space.nodes()
+        _start_missing(nodes, steps)
     stage = {node.participant for node in nodes} >= {plan.participant for plan in SPACE}
     if tale and stage and (again or not space.told):
         from hansa.story import tell

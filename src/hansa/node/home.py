@@ -9,13 +9,16 @@ HANSA_HOME/<node>/hansa.sqlite   its state;  node.log, node.pid
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import hashlib
 import json
 import os
 import re
 import secrets
 import socket
-from collections.abc import Sequence
+import tempfile
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -133,6 +136,18 @@ def choose_ports(count: int) -> list[int]:
         f"No {count} neighbouring ports are free between {_FIRST_PORT} and {_LAST_PORT}.",
         "Stop what uses them, or give `--port`.",
     )
+
+
+@contextlib.contextmanager
+def choosing_ports() -> Iterator[None]:
+    """Let one space of this user at a time choose its ports and bind them."""
+    file = Path(tempfile.gettempdir()) / f"hansa-ports-{os.getuid()}.lock"
+    descriptor = os.open(file, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
 
 
 class Home:

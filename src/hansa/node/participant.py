@@ -34,7 +34,15 @@ from hansa.node.directory import Directory, KnownParty
 from hansa.node.journal import Journal
 from hansa.node.questions import DATA_PATH, Questions
 from hansa.node.sources import Sources
-from hansa.trust import Anchors, Authority, MembershipClient, Register, StatusHolder
+from hansa.trust import (
+    Anchors,
+    Authority,
+    JoinRequest,
+    MembershipClient,
+    Register,
+    RequestState,
+    StatusHolder,
+)
 
 DSP_PATH = "dsp/2025-1"
 _WORDS = {
@@ -118,6 +126,7 @@ class Participant(Questions):
                 approve_automatically=settings.approve_automatically,
                 clock=shared.clock,
                 ids=shared.ids,
+                on_request=self._asked_to_join,
             )
         elif self.anchors is not None:
             self.status = StatusHolder(
@@ -140,6 +149,7 @@ class Participant(Questions):
                 title=self.title,
                 clock=shared.clock,
                 ids=shared.ids,
+                on_decision=self._membership_decided,
             )
         self.gate = Gate(self.identity)
         self.directory = Directory(
@@ -271,6 +281,18 @@ class Participant(Questions):
         title = known.title if known else dataset_id
         kind = f"{change.kind}.{change.state.lower()}"
         self.journal.note(kind, f"{word} {self.title_of(other)}: {title}", change.id)
+
+    def _asked_to_join(self, request: JoinRequest) -> None:
+        self.journal.note("member.requested", f"{request.title} asks to join", request.did)
+        if request.state is RequestState.approved:
+            self.journal.note("member.approved", f"Took in {request.title}", request.did)
+
+    def _membership_decided(self, authority_url: str, refused: str | None) -> None:
+        if refused is None:
+            self.journal.note("membership.joined", f"Became a member: {authority_url} took us in")
+        else:
+            text = f"{authority_url} refused the membership: {refused}"
+            self.journal.note("membership.refused", text)
 
     async def _agreement_ended(self, agreement: Agreement) -> None:
         await self.grants.agreement_changed(agreement.id)

@@ -53,6 +53,7 @@ class Authority:
         clock: Clock,
         ids: Ids,
         approve_automatically: bool = False,
+        on_request: Callable[[JoinRequest], None] = lambda request: None,
     ) -> None:
         assert register.did == identity.did, "the register belongs to another authority"
         self.identity = identity
@@ -63,6 +64,7 @@ class Authority:
         self._clock = clock
         self._ids = ids
         self._automatic = approve_automatically
+        self._on_request = on_request
         self._changing = asyncio.Lock()
         self._signed: tuple[int, datetime, str] | None = None
         self._encoded: tuple[int, str] = (-1, "")
@@ -92,7 +94,10 @@ class Authority:
             state=RequestState.pending,
             at=self._clock.now(),
         )
-        return await self._store.write(lambda tx: self._take_request(tx, asked))
+        taken = await self._store.write(lambda tx: self._take_request(tx, asked))
+        if taken.id == asked.id:
+            self._on_request(taken)
+        return taken
 
     def _take_request(self, tx: Tx, asked: JoinRequest) -> JoinRequest:
         member = tx.get(MEMBER, asked.did)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import timedelta
 from urllib.parse import urlencode
 
@@ -57,6 +58,7 @@ class MembershipClient:
         title: str,
         clock: Clock,
         ids: Ids,
+        on_decision: Callable[[str, str | None], None] = lambda authority_url, refused: None,
     ) -> None:
         self.identity = identity
         self.status = status
@@ -67,6 +69,7 @@ class MembershipClient:
         self._title = title
         self._clock = clock
         self._ids = ids
+        self._on_decision = on_decision
         self._joining: Joining | None = None
 
     async def load(self) -> None:
@@ -211,6 +214,8 @@ class MembershipClient:
 
         await self._store.write(job)
         await self._reload()
+        if self._joining == refused:
+            self._on_decision(refused.authority_url, refused.reason)
 
     async def receive(self, caller: Caller, delivery: wire.Delivery) -> None:
         """Take a credential that the authority delivers; the same one again changes nothing.
@@ -250,6 +255,8 @@ class MembershipClient:
         )
         await self._store.write(lambda tx: tx.put(JOINING, member))
         self._joining = member
+        if joining.state != "member":
+            self._on_decision(member.authority_url, None)
 
     async def _reload(self) -> None:
         self._joining = await self._store.read(lambda tx: tx.get(JOINING, _KEY))

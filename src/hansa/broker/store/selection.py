@@ -26,7 +26,7 @@ from hansa.kernel.store import ReadTx
 
 SCANNED_FREELY = 256
 BRANCHES_MAX = 16
-ESTIMATES_MAX = 4096
+ESTIMATES_MAX = 512
 ESTIMATE_AGE_S = 5.0
 
 

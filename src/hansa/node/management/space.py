@@ -209,8 +209,11 @@ def _sentence(
     if p.authority is not None:
         waiting = counts["requests"]
         if waiting:
-            return "attention", f"{waiting} request{'s' * (waiting > 1)} to join wait for you."
-        return "well", f"The space has {counts['members']} members, and nobody waits."
+            ask = "request to join waits" if waiting == 1 else "requests to join wait"
+            return "attention", f"{waiting} {ask} for you."
+        members = counts["members"]
+        word = "member" if members == 1 else "members"
+        return "well", f"The space has {members} {word}, and nobody waits."
     state = membership["state"]
     if state != "member":
         words = {

@@ -29,7 +29,7 @@ from hansa.exchange.ports import (
     Ports,
 )
 from hansa.exchange.service import PULL_FORMATS, Exchange, register
-from hansa.exchange.state import states_markdown
+from hansa.exchange.state import NEGOTIATION, TRANSFER, Message, states_markdown
 
 __all__ = [
     "AGREEMENTS",
@@ -45,6 +45,8 @@ __all__ = [
     "Identity",
     "LogEntry",
     "MESSAGES",
+    "Message",
+    "NEGOTIATION",
     "NEGOTIATIONS",
     "NegotiationRequest",
     "NegotiationState",
@@ -56,6 +58,7 @@ __all__ = [
     "Pending",
     "Ports",
     "Role",
+    "TRANSFER",
     "TRANSFERS",
     "TransferProcess",
     "TransferState",

@@ -1,0 +1,1 @@
+"""Other connectors, run as they are, to trade with."""

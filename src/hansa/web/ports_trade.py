@@ -1,0 +1,224 @@
+"""What the trading pages need: negotiations, agreements, transfers, and what an operator decides.
+
+Views are the objects of `/api/v1`. Named here is what the pages read of them.
+
+Message view (of a negotiation and of a transfer): `{"at", "direction": "sent"|"received", "type",
+"from": {"did", "title"}, "to": {"did", "title"}, "summary": one plain sentence, "body",
+"attempts": int, "error": text|None}`.
+
+Negotiation and Transfer views carry `waiting` (it is our move and an operator is asked),
+`pending` (message on its way), `delivery` (`{"attempts", "due", "error"}` of the message on its
+way, or None) and `messages`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Protocol
+
+from hansa.identity import Caller
+
+Json = dict[str, Any]
+
+
+class NegotiationSource(Protocol):
+    """Negotiations, and the moves that the protocol allows our side."""
+
+    async def approvals(self, caller: Caller, participant: str) -> Json:
+        """Give what waits for the operator: `{"items": [...]}`, newest first.
+
+        An item is a Negotiation or Transfer view with `"kind": "negotiation"|"transfer"`.
+        """
+        ...
+
+    async def negotiations(self, caller: Caller, participant: str) -> Json:
+        """Give `{"items": [Negotiation]}`."""
+        ...
+
+    async def negotiation(self, caller: Caller, participant: str, negotiation_id: str) -> Json:
+        """Give one Negotiation with its messages.
+
+        `filled` is the template and parameters that give the terms on the table (`{"template",
+        "parameters"}`), or None when no template says the same.
+        """
+        ...
+
+    async def negotiate(
+        self,
+        caller: Caller,
+        participant: str,
+        *,
+        provider_did: str,
+        dataset_id: str,
+        offer_id: str,
+    ) -> Json:
+        """Ask a provider for a contract under its offer."""
+        ...
+
+    async def draft_terms(
+        self,
+        caller: Caller,
+        participant: str,
+        negotiation_id: str,
+        *,
+        template: str,
+        parameters: Mapping[str, Any],
+    ) -> Json:
+        """Give `{"terms", "odrl"}` of other terms for a negotiation, without sending anything."""
+        ...
+
+    async def counter(
+        self,
+        caller: Caller,
+        participant: str,
+        negotiation_id: str,
+        *,
+        template: str,
+        parameters: Mapping[str, Any],
+    ) -> Json:
+        """Answer with other terms: the consumer's request or the provider's offer."""
+        ...
+
+    async def accept(self, caller: Caller, participant: str, negotiation_id: str) -> Json:
+        """Accept the provider's offer, as consumer."""
+        ...
+
+    async def agree(self, caller: Caller, participant: str, negotiation_id: str) -> Json:
+        """Send the agreement, as provider."""
+        ...
+
+    async def verify(self, caller: Caller, participant: str, negotiation_id: str) -> Json:
+        """Verify the agreement, as consumer."""
+        ...
+
+    async def finalize(self, caller: Caller, participant: str, negotiation_id: str) -> Json:
+        """Close the negotiation, as provider."""
+        ...
+
+    async def terminate_negotiation(
+        self, caller: Caller, participant: str, negotiation_id: str, *, reason: str
+    ) -> Json:
+        """End a negotiation that is not final."""
+        ...
+
+    async def retry_negotiation(
+        self, caller: Caller, participant: str, negotiation_id: str
+    ) -> Json:
+        """Send the message on its way again now."""
+        ...
+
+    async def replay_negotiation(
+        self, caller: Caller, participant: str, negotiation_id: str
+    ) -> Json:
+        """Begin a new negotiation on the same terms and give it."""
+        ...
+
+
+class AgreementSource(Protocol):
+    """Agreements and their course."""
+
+    async def agreements(self, caller: Caller, participant: str) -> Json:
+        """Give `{"items": [Agreement]}`."""
+        ...
+
+    async def agreement(self, caller: Caller, participant: str, agreement_id: str) -> Json:
+        """Give one Agreement with its transfers, use, and what it cuts away.
+
+        `usage` may carry `limit`: how many requests the contract allows in all.
+        """
+        ...
+
+    async def timeline(self, caller: Caller, participant: str, agreement_id: str) -> Json:
+        """Give what happened under an agreement: `{"items": [...]}`, oldest first.
+
+        An item is `{"at", "kind": "negotiation"|"transfer"|"usage"|"ended", "process": id of the
+        negotiation or transfer|None, "direction", "type", "from", "to", "summary"}`; a `usage`
+        item carries `requests` and `bytes`; `ended` carries `by` (a party) and `reason`.
+        """
+        ...
+
+    async def end_agreement(
+        self, caller: Caller, participant: str, agreement_id: str, *, reason: str
+    ) -> Json:
+        """End an agreement; its transfers stop."""
+        ...
+
+
+class TransferSource(Protocol):
+    """Transfers, and the moves that the protocol allows our side."""
+
+    async def transfers(self, caller: Caller, participant: str) -> Json:
+        """Give `{"items": [Transfer]}`."""
+        ...
+
+    async def transfer(self, caller: Caller, participant: str, transfer_id: str) -> Json:
+        """Give one Transfer with its messages.
+
+        `progress`: `{"state" of the flow, "bytes", "items", "total_bytes"|None,
+        "rate_bytes_s"|None, "last_at"|None, "digest"|None, "error"|None}`; `suspended_by`:
+        "consumer"|"provider"|None.
+        """
+        ...
+
+    async def request_transfer(
+        self,
+        caller: Caller,
+        participant: str,
+        agreement_id: str,
+        *,
+        format: str,
+        data_address: Mapping[str, Any] | None,
+    ) -> Json:
+        """Ask for a transfer in one of the agreement's `formats`; an address for a push."""
+        ...
+
+    async def start_transfer(self, caller: Caller, participant: str, transfer_id: str) -> Json:
+        """Start a transfer that waits for the operator, as provider."""
+        ...
+
+    async def suspend_transfer(
+        self, caller: Caller, participant: str, transfer_id: str, *, reason: str
+    ) -> Json:
+        """Suspend a running transfer."""
+        ...
+
+    async def resume_transfer(self, caller: Caller, participant: str, transfer_id: str) -> Json:
+        """Resume a suspended transfer."""
+        ...
+
+    async def complete_transfer(self, caller: Caller, participant: str, transfer_id: str) -> Json:
+        """Say that all was delivered."""
+        ...
+
+    async def terminate_transfer(
+        self, caller: Caller, participant: str, transfer_id: str, *, reason: str
+    ) -> Json:
+        """End a transfer; its token stops working at once."""
+        ...
+
+    async def retry_transfer(self, caller: Caller, participant: str, transfer_id: str) -> Json:
+        """Send the message on its way again now."""
+        ...
+
+    async def transfer_access(
+        self, caller: Caller, participant: str, transfer_id: str
+    ) -> Json | None:
+        """Give URL, token, curl line and QGIS settings; None on the provider's side.
+
+        For a resource `download` gives `{"url", "name", "size_bytes", "media_type"}` on this node.
+        """
+        ...
+
+    async def probe_transfer(
+        self, caller: Caller, participant: str, transfer_id: str
+    ) -> Json | None:
+        """Ask the provider now with the transfer's token and say what came.
+
+        `{"status": int, "code": str|None, "title", "detail", "entities": int|None, "ms": int,
+        "at"}`; None on the provider's side, which holds no token.
+        """
+        ...
+
+
+class TradeSource(NegotiationSource, AgreementSource, TransferSource, Protocol):
+    """All of trade, as the management API gives it."""

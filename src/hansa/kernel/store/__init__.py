@@ -3,7 +3,9 @@
 from hansa.kernel.store.ports import (
     NODE,
     Action,
+    Condition,
     Database,
+    Found,
     Kind,
     Migration,
     ReadTx,
@@ -11,4 +13,15 @@ from hansa.kernel.store.ports import (
     Tx,
 )
 
-__all__ = ["NODE", "Action", "Database", "Kind", "Migration", "ReadTx", "Store", "Tx"]
+__all__ = [
+    "NODE",
+    "Action",
+    "Condition",
+    "Database",
+    "Found",
+    "Kind",
+    "Migration",
+    "ReadTx",
+    "Store",
+    "Tx",
+]

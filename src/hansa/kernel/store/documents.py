@@ -15,8 +15,8 @@ import msgspec
 
 from hansa.kernel.clock import Clock
 from hansa.kernel.errors import Code, HansaError
-from hansa.kernel.store import rows
-from hansa.kernel.store.ports import Action, Kind
+from hansa.kernel.store import rows, scanning
+from hansa.kernel.store.ports import Action, Condition, Found, Kind
 
 T = TypeVar("T", bound=msgspec.Struct)
 
@@ -145,6 +145,28 @@ class ReadDocuments:
         parameters.append(limit)
         sql = _find_sql(len(pairs), after is not None, newest_first)
         return [rows.decode(kind, row[0]) for row in self._run(sql, parameters)]
+
+    def scan(
+        self,
+        kind: Kind[T],
+        conditions: Sequence[Condition],
+        *,
+        after: str | None = None,
+        limit: int = 100,
+        newest_first: bool = False,
+    ) -> Found[T]:
+        """List documents that meet every condition, by key, with a bound on the work."""
+        assert 0 < limit <= rows.FIND_MAX, f"scan lists at most {rows.FIND_MAX}"
+        if not conditions:
+            items = self.find(kind, after=after, limit=limit, newest_first=newest_first)
+            return Found(items, kind.key(items[-1]) if len(items) == limit else None)
+        known = rows.known_conditions(kind, conditions)
+        if known is None or (after is not None and not rows.fits(after, rows.KEY_BYTES_MAX)):
+            return Found([], None)
+        walk = scanning.Walk(self.participant, kind.name, after, newest_first)
+        ordered = scanning.rarest_first(self._run, walk, known)
+        step = scanning.walked(self._run, walk, ordered, limit)
+        return Found([rows.decode(kind, body) for _, body in step.rows], step.edge)
 
     def count(self, kind: Kind[T], where: Mapping[str, str] | None = None) -> int:
         """Count what `find` without limit would list, through the index alone."""

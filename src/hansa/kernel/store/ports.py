@@ -38,6 +38,18 @@ class Kind(Generic[T]):
     indexes: Mapping[str, Callable[[T], str | tuple[str, ...] | None]] = field(default_factory=dict)
 
 
+Condition = tuple[str, tuple[str, ...]]
+"""A declared index and the values of which a document must have one."""
+
+
+@dataclass(frozen=True)
+class Found(Generic[T]):
+    """Some documents by key; `edge` is the last key looked at, None when there is no more."""
+
+    items: list[T]
+    edge: str | None
+
+
 class Action(msgspec.Struct, frozen=True, kw_only=True):
     """One piece of work in the outbox: do `name` for a process of a state machine.
 
@@ -89,6 +101,22 @@ class ReadTx(Protocol):
         """List documents whose declared indexes equal `where`, by key, from `after` (exclusive).
 
         `limit` is at most 10,000. An index that the kind does not declare is a programmer's error.
+        """
+        ...
+
+    def scan(
+        self,
+        kind: Kind[T],
+        conditions: Sequence[Condition],
+        *,
+        after: str | None = None,
+        limit: int = 100,
+        newest_first: bool = False,
+    ) -> Found[T]:
+        """List documents that meet every condition, by key, with a bound on the work.
+
+        Walks the rarest index from `after` (exclusive) and looks at a bounded number of its
+        entries, however rarely the conditions meet: `Found.edge` says where to go on.
         """
         ...
 

@@ -6,7 +6,7 @@ PostgreSQL B-tree row holds 2,704 bytes, and its text holds no NUL.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from typing import Any, TypeVar
@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from hansa.kernel.errors import Code, HansaError
-from hansa.kernel.store.ports import Action, Kind
+from hansa.kernel.store.ports import Action, Condition, Kind
 
 T = TypeVar("T", bound=msgspec.Struct)
 
@@ -140,3 +140,15 @@ def known_fields(kind: Kind[T], where: Mapping[str, str] | None) -> list[tuple[s
         if not fits(value, VALUE_BYTES_MAX):
             return None
     return pairs
+
+
+def known_conditions(kind: Kind[T], conditions: Sequence[Condition]) -> list[Condition] | None:
+    """Give conditions with the values that can be in the store; None when one has none left."""
+    known: list[Condition] = []
+    for field, values in conditions:
+        assert field in kind.indexes, f"kind {kind.name!r} declares no index {field!r}"
+        possible = tuple(dict.fromkeys(v for v in values if fits(v, VALUE_BYTES_MAX)))
+        if not possible:
+            return None
+        known.append((field, possible))
+    return known

@@ -3,7 +3,14 @@
 from hansa.catalogue.draft import slug
 from hansa.catalogue.http import Served, routes
 from hansa.catalogue.model import (
+    FORMATS_OF_A_RESOURCE,
+    FORMATS_OF_ENTITIES,
     HTTP_PULL,
+    HTTP_PUSH,
+    MQTT_PUSH,
+    NGSI_LD_PUSH,
+    SFTP_PUSH,
+    Approval,
     Attribute,
     Bbox,
     Dataset,
@@ -16,6 +23,8 @@ from hansa.catalogue.model import (
     RemoteCatalogue,
     RemoteDataset,
     RemoteOffer,
+    RemoteResource,
+    Resource,
     Selection,
     Temporal,
 )
@@ -26,7 +35,14 @@ from hansa.catalogue.wire_dsp_2025_1 import read_catalog
 from hansa.catalogue.words import Described, matches
 
 __all__ = [
+    "FORMATS_OF_A_RESOURCE",
+    "FORMATS_OF_ENTITIES",
     "HTTP_PULL",
+    "HTTP_PUSH",
+    "MQTT_PUSH",
+    "NGSI_LD_PUSH",
+    "SFTP_PUSH",
+    "Approval",
     "Attribute",
     "Authenticator",
     "Bbox",
@@ -47,6 +63,8 @@ __all__ = [
     "RemoteDataset",
     "RemoteLimits",
     "RemoteOffer",
+    "RemoteResource",
+    "Resource",
     "Selection",
     "Served",
     "Temporal",

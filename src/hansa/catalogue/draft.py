@@ -11,15 +11,18 @@ from typing import Any
 
 import msgspec
 
-from hansa.catalogue.model import Dataset, DatasetDraft, Offer, OfferDraft
+from hansa.catalogue.model import Dataset, DatasetDraft, Offer, OfferDraft, Resource, Selection
 from hansa.catalogue.words import words_of_dataset
 from hansa.kernel import Code, HansaError, Ids
-from hansa.policy import Cut, compile_policy
+from hansa.policy import Cut, compile_policy, only_as_a_whole
 
 OFFERS_MAX = 32
 _TEXT_MAX = {"title": 300, "description": 20_000, "licence": 2_000, "attribution": 2_000}
 _LISTS_MAX = {"attributes": 1_000, "labels": 32, "keywords": 64, "themes": 32, "visible_to": 1_000}
 _ID_LENGTH_MAX = 400
+_MEDIA_TYPE = re.compile(
+    r"[A-Za-z0-9!#$&^_.+-]{1,127}/[A-Za-z0-9!#$&^_.+-]{1,127}(?:; ?[ -~]{1,80})?"
+)
 _NAME = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,98}[a-z0-9])?")
 
 
@@ -52,9 +55,22 @@ def check_draft(draft: DatasetDraft) -> None:
             raise _invalid(field, "An id has 1 to 400 characters.")
     if draft.bbox is not None:
         _check_bbox(draft.bbox)
+    if draft.resource is not None:
+        _check_resource(draft, draft.resource)
     span = draft.temporal
     if span is not None and span.start and span.end and span.start > span.end:
         raise _invalid("temporal", "The period ends before it starts.")
+
+
+def _check_resource(draft: DatasetDraft, resource: Resource) -> None:
+    if draft.selection != Selection():
+        raise _invalid("resource", "A dataset is entities or bytes.", "Leave types and prefix out.")
+    if not _MEDIA_TYPE.fullmatch(resource.media_type):
+        raise _invalid("resource.media_type", "This is no media type.", "For example text/csv.")
+    if not (0 < len(resource.name) <= 255 and resource.name.isprintable()):
+        raise _invalid("resource.name", "The file needs a name.", "1 to 255 printable characters.")
+    if resource.kind == "file" and (resource.size is None or resource.digest is None):
+        raise _invalid("resource", "The size and digest of a file must be known.")
 
 
 def _check_bbox(bbox: tuple[float, float, float, float]) -> None:
@@ -69,13 +85,18 @@ def _check_bbox(bbox: tuple[float, float, float, float]) -> None:
         )
 
 
-def check_offer(odrl: Mapping[str, Any], *, path: str, target: str, selection: Cut) -> None:
+def check_offer(
+    odrl: Mapping[str, Any], *, path: str, target: str, selection: Cut, whole: bool = False
+) -> None:
     """Refuse an offer that we could not enforce, with the path of what cannot be.
 
-    HansaError policy_unsupported, policy_invalid or policy_conflict; `path` starts at `path`.
+    `whole`: the dataset is bytes, which go as a whole or not at all. HansaError policy_unsupported,
+    policy_invalid or policy_conflict; `path` starts at `path`.
     """
     try:
-        compile_policy(odrl, target=target, selection=selection)
+        compiled = compile_policy(odrl, target=target, selection=selection)
+        if whole and compiled.data_terms:
+            raise only_as_a_whole(compiled.data_terms[0])
     except HansaError as error:
         inner = str(error.facts.get("path", ""))
         facts = {name: value for name, value in error.facts.items() if name != "path"}
@@ -92,6 +113,7 @@ def make_offers(
     selection: Cut,
     ids: Ids,
     known: Sequence[Offer] = (),
+    whole: bool = False,
 ) -> tuple[Offer, ...]:
     """Give each offer its unique id and the shape of the catalogue (DSP 2025-1 contract schema).
 
@@ -106,7 +128,7 @@ def make_offers(
         if offer_id is None or (offer_id in kept and _body(kept[offer_id].odrl) != body):
             offer_id = f"urn:uuid:{ids.uuid()}"
         odrl = {"@id": offer_id, "@type": "Offer", **body}
-        check_offer(odrl, path=f"offers[{number}]", target=target, selection=selection)
+        check_offer(odrl, path=f"offers[{number}]", target=target, selection=selection, whole=whole)
         made.append(
             Offer(id=offer_id, odrl=odrl, template=draft.template, parameters=draft.parameters)
         )
@@ -140,6 +162,7 @@ def make_dataset(
         selection=draft.selection.cut(),
         ids=ids,
         known=() if known is None else known.offers,
+        whole=draft.resource is not None,
     )
     plain = {
         field: getattr(draft, field)

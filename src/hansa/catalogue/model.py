@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 
@@ -12,7 +12,16 @@ from hansa.kernel.store import Kind
 from hansa.policy import Cut
 
 HTTP_PULL = "HttpData-PULL"
-"""The transfer format (a DSP token, not a media type) that every dataset of ours offers."""
+HTTP_PUSH = "HttpData-PUSH"
+SFTP_PUSH = "Sftp-PUSH"
+NGSI_LD_PUSH = "NgsiLd-PUSH"
+MQTT_PUSH = "Mqtt-PUSH"
+FORMATS_OF_ENTITIES = (HTTP_PULL, NGSI_LD_PUSH, MQTT_PUSH, HTTP_PUSH, SFTP_PUSH)
+FORMATS_OF_A_RESOURCE = (HTTP_PULL, HTTP_PUSH, SFTP_PUSH)
+"""Transfer formats (DSP tokens, not media types) that a dataset of ours offers, by what it is."""
+
+Approval = Literal["automatic", "operator"]
+"""Who decides about a request for a contract: the policy, or a person."""
 
 Bbox = tuple[float, float, float, float]
 """West, south, east, north in degrees, WGS84 lon/lat (EPSG:4326 in axis order x, y)."""
@@ -50,6 +59,26 @@ class Selection(msgspec.Struct, frozen=True, kw_only=True):
         """Give the selection as the restriction that a policy starts from."""
         types = None if self.types is None else frozenset(self.types)
         return Cut(types=types, id_prefix=self.id_prefix)
+
+
+class Resource(msgspec.Struct, frozen=True, kw_only=True):
+    """Bytes that a dataset is made of: a file of the node, or what an HTTP address gives.
+
+    `digest` is the SHA-256 in hex, `size` bytes; both None while they are not known (`http` only).
+    `location` (a path below the participant's folder of files, or a URL), `stamp` (the file's time
+    of change when it was digested, ns) and `sealed` (headers for the upstream, encrypted under
+    `id`) are the publisher's own: they are on no wire.
+    """
+
+    id: str
+    kind: Literal["file", "http"]
+    name: str
+    location: str
+    media_type: str = "application/octet-stream"
+    size: int | None = None
+    digest: str | None = None
+    stamp: int | None = None
+    sealed: bytes | None = None
 
 
 class Offer(msgspec.Struct, frozen=True, kw_only=True):
@@ -93,6 +122,13 @@ class Dataset(msgspec.Struct, frozen=True, kw_only=True):
     themes: tuple[str, ...] = ()
     visible_to: tuple[str, ...] | None = None
     words: tuple[str, ...] = ()
+    resource: Resource | None = None
+    approval: Approval = "automatic"
+
+    @property
+    def formats(self) -> tuple[str, ...]:
+        """Give the transfer formats, the usual one first."""
+        return FORMATS_OF_ENTITIES if self.resource is None else FORMATS_OF_A_RESOURCE
 
     @property
     def types(self) -> tuple[str, ...]:
@@ -122,6 +158,17 @@ class DatasetDraft(msgspec.Struct, frozen=True, kw_only=True):
     keywords: tuple[str, ...] = ()
     themes: tuple[str, ...] = ()
     visible_to: tuple[str, ...] | None = None
+    resource: Resource | None = None
+    approval: Approval = "automatic"
+
+
+class RemoteResource(msgspec.Struct, frozen=True, kw_only=True):
+    """What a provider says about the bytes that its dataset is made of; `digest` SHA-256 in hex."""
+
+    media_type: str
+    name: str = ""
+    size: int | None = None
+    digest: str | None = None
 
 
 class RemoteOffer(msgspec.Struct, frozen=True, kw_only=True):
@@ -155,6 +202,7 @@ class RemoteDataset(msgspec.Struct, frozen=True, kw_only=True):
     keywords: tuple[str, ...] = ()
     themes: tuple[str, ...] = ()
     modified: datetime | None = None
+    resource: RemoteResource | None = None
 
     def offer(self, offer_id: str) -> RemoteOffer | None:
         """Give one of the offers, or None."""

@@ -1,6 +1,7 @@
 """ODRL policies: compile, decide, explain. One decision yields one immutable scope."""
 
 from hansa.policy.compiler import CompiledPolicy, compile_policy
+from hansa.policy.errors import only_as_a_whole
 from hansa.policy.explain import AttributeInfo, PlainTerms, explain
 from hansa.policy.interpreter import evaluate
 from hansa.policy.model import Area, Cut, Decision, Reason, Scope, Usage, Window
@@ -41,6 +42,7 @@ __all__ = [
     "filter_copy",
     "merge_offer_into_agreement",
     "offer_from_template",
+    "only_as_a_whole",
     "profile_document",
     "read_template",
     "validate_policy",

@@ -24,7 +24,7 @@ from hansa.policy.normal import Alternative, alternatives
 from hansa.policy.operands import NameExpander
 from hansa.policy.report import reasons
 from hansa.policy.scopes import Piece, at, join, simplify
-from hansa.policy.tree import Policy
+from hansa.policy.tree import Policy, is_scoping
 from hansa.policy.wire_odrl_2_2 import read_policy
 
 PIECES_MAX = 64
@@ -73,6 +73,12 @@ class CompiledPolicy:
         every = (node for rule in policy.rules for node in rule.constraints)
         self._flips = sorted({instant for node in every for instant in flips(node)})
         self._outcomes: dict[int, _Outcome] = {}
+
+    @property
+    def data_terms(self) -> tuple[str, ...]:
+        """Give the paths of the terms that cut data; without any it is all or nothing."""
+        every = (node for rule in self.policy.rules for node in rule.constraints)
+        return tuple(node.path for node in every if is_scoping(node))
 
     def decide(self, usage: Usage) -> Decision:
         """Answer whether `usage` is permitted, with the scope it may see (ODRL FS 5).

@@ -50,6 +50,16 @@ def too_large(path: str, what: str, bound: int) -> HansaError:
     return invalid(path, f"There are more than {bound:,} {what}.", f"Use at most {bound:,}.")
 
 
+def only_as_a_whole(path: str) -> HansaError:
+    """Refuse terms that cut data for bytes, which nobody can filter (`policy_unsupported`)."""
+    return unsupported(
+        path,
+        "a term that cuts the data",
+        "These data are bytes: they are given as a whole or not at all.",
+        next_step="Leave the term out; members, purpose, roles and an end can be agreed.",
+    )
+
+
 def conflicting(path: str) -> HansaError:
     """Refuse a policy that forbids what it permits (`policy_conflict`), ODRL 2.2 IM 2.10."""
     next_step = "Narrow the prohibition, or set `conflict` to `prohibit` or `perm`."

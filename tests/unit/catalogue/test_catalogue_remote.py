@@ -23,6 +23,7 @@ from catalogue_world import (
 from starlette.applications import Starlette
 
 from hansa.catalogue import (
+    FORMATS_OF_ENTITIES,
     Catalogue,
     RemoteCatalogues,
     RemoteDataset,
@@ -93,7 +94,7 @@ async def test_all_that_was_published_arrives(app: Starlette, catalogue: Catalog
         ("energyConsumption", "Property", "Energy", "KWH", "kWh"),
         ("location", "GeoProperty", "", None, None),
     ]
-    assert (found.endpoint_url, found.formats) == (BASE, ("HttpData-PULL",))
+    assert (found.endpoint_url, found.formats) == (BASE, FORMATS_OF_ENTITIES)
     assert matches(found, "energy shops", theme=made.themes[0], type=made.types[0])
     assert not matches(found, "canal")
     assert await remote(through(app)).dataset(NORTH, made.id) == found

@@ -14,7 +14,14 @@ from typing import Any
 
 import msgspec
 
-from hansa.catalogue.model import Attribute, Bbox, RemoteDataset, RemoteOffer, Temporal
+from hansa.catalogue.model import (
+    Attribute,
+    Bbox,
+    RemoteDataset,
+    RemoteOffer,
+    RemoteResource,
+    Temporal,
+)
 from hansa.catalogue.wire_dsp_2025_1 import terms
 from hansa.kernel import Code, HansaError
 from hansa.kernel.jsonld import to_dsp_compact
@@ -122,6 +129,24 @@ def _dataset(
         keywords=_member_texts(node, terms.KEYWORD),
         themes=_member_texts(node, terms.THEME),
         modified=_instant(_member_text(node, terms.MODIFIED)),
+        resource=next(filter(None, map(_resource, distributions)), None),
+    )
+
+
+def _resource(distribution: Mapping[str, Any]) -> RemoteResource | None:
+    """Give what a distribution says about its bytes; None when it names no media type."""
+    media_type = _member_text(distribution, terms.MEDIA_TYPE).removeprefix(terms.MEDIA_TYPES)
+    if not media_type:
+        return None
+    size = _member_text(distribution, terms.BYTE_SIZE)
+    checksum = next(_nodes(_member(distribution, terms.CHECKSUM)), {})
+    value = _member_text(checksum, terms.CHECKSUM_VALUE).lower()
+    by_sha_256 = _member_text(checksum, terms.ALGORITHM) == terms.SHA_256
+    return RemoteResource(
+        media_type=media_type,
+        name=_member_text(distribution, terms.TITLE),
+        size=int(size) if size.isascii() and size.isdigit() and len(size) < 19 else None,
+        digest=value if by_sha_256 and re.fullmatch("[0-9a-f]{64}", value) else None,
     )
 
 

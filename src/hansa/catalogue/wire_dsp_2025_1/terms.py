@@ -43,5 +43,15 @@ ATTRIBUTE_KIND = HANSA + "attributeKind"
 ENTITY_TYPE = HANSA + "entityType"
 LABEL = HANSA + "label"
 
+MEDIA_TYPE = DCAT + "mediaType"
+MEDIA_TYPES = "https://www.iana.org/assignments/media-types/"
+BYTE_SIZE = DCAT + "byteSize"
+SPDX = "http://spdx.org/rdf/terms#"
+CHECKSUM = SPDX + "checksum"
+CHECKSUM_TYPE = SPDX + "Checksum"
+ALGORITHM = SPDX + "algorithm"
+SHA_256 = SPDX + "checksumAlgorithm_sha256"
+CHECKSUM_VALUE = SPDX + "checksumValue"
+
 PREFIXES = {DCT: "dct", DCAT: "dcat"}
 """Prefixes that the protocol's context defines, so a peer may have compacted with them."""

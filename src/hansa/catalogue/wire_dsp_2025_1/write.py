@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from hansa.catalogue.model import HTTP_PULL, Attribute, Bbox, Dataset, Temporal
+from hansa.catalogue.model import Attribute, Bbox, Dataset, Resource, Temporal
 from hansa.catalogue.wire_dsp_2025_1 import terms
 from hansa.kernel import HansaError, iso
 from hansa.kernel.jsonld import DSP_CONTEXT_URL
@@ -75,11 +75,8 @@ def _service(did: str, dsp_url: str) -> dict[str, Any]:
 
 
 def _dataset(dataset: Dataset, did: str, dsp_url: str) -> dict[str, Any]:
-    distribution = {
-        "@type": "Distribution",
-        "format": HTTP_PULL,
-        "accessService": _service(did, dsp_url),
-    }
+    service = _service(did, dsp_url)
+    bytes_are = {} if dataset.resource is None else _bytes(dataset.resource)
     return {
         "@id": dataset.id,
         "@type": "Dataset",
@@ -87,9 +84,28 @@ def _dataset(dataset: Dataset, did: str, dsp_url: str) -> dict[str, Any]:
             {name: value for name, value in offer.odrl.items() if name != "target"}
             for offer in dataset.offers
         ],
-        "distribution": [distribution],
+        "distribution": [
+            {"@type": "Distribution", "format": name, "accessService": service, **bytes_are}
+            for name in dataset.formats
+        ],
         **_description(dataset),
     }
+
+
+def _bytes(resource: Resource) -> dict[str, Any]:
+    """Give what is told of the bytes (DCAT 3 6.8): never where they come from."""
+    members: dict[str, Any] = {
+        terms.TITLE: resource.name,
+        terms.MEDIA_TYPE: {"@id": f"{terms.MEDIA_TYPES}{resource.media_type.partition(';')[0]}"},
+        terms.BYTE_SIZE: resource.size,
+    }
+    if resource.digest is not None:
+        members[terms.CHECKSUM] = {
+            "@type": terms.CHECKSUM_TYPE,
+            terms.ALGORITHM: {"@id": terms.SHA_256},
+            terms.CHECKSUM_VALUE: resource.digest,
+        }
+    return {name: value for name, value in members.items() if value is not None}
 
 
 def _description(dataset: Dataset) -> dict[str, Any]:

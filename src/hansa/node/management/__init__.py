@@ -6,15 +6,17 @@ from starlette.requests import Request
 
 from hansa.identity import Caller, check_origin
 from hansa.node.management.access import Json
+from hansa.node.management.agreements import Agreements
 from hansa.node.management.map import Map
+from hansa.node.management.negotiations import Negotiations
 from hansa.node.management.publish import Publishing
 from hansa.node.management.space import Space
-from hansa.node.management.trade import Trade
+from hansa.node.management.transfers import Transfers
 
 __all__ = ["Json", "Management"]
 
 
-class Management(Space, Publishing, Map, Trade):
+class Management(Space, Publishing, Map, Negotiations, Agreements, Transfers):
     """All of it for one node; the pages' `PageSource`."""
 
     async def sign_in(self, token: str) -> str | None:

@@ -10,9 +10,11 @@ import msgspec
 
 from hansa.catalogue import Attribute, Dataset, RemoteDataset
 from hansa.dataplane import TransferUsage
-from hansa.exchange import Agreement, ContractNegotiation, LogEntry, TransferProcess
+from hansa.exchange import Agreement, ContractNegotiation, TransferProcess
 from hansa.kernel import iso
 from hansa.kernel.jsonld import compact_ngsi_ld_name
+from hansa.node.management.moves import negotiation_actions, transfer_actions, waits_for_us
+from hansa.node.management.refusals import refusal
 from hansa.node.questions import attribute_infos
 from hansa.policy import explain
 
@@ -116,7 +118,7 @@ def negotiation_view(
     title_of: TitleOf,
     dataset_title: str,
     slip: Json,
-    messages: Sequence[LogEntry] = (),
+    messages: Sequence[Json] = (),
 ) -> Json:
     """Give one Negotiation."""
     return {
@@ -131,10 +133,10 @@ def negotiation_view(
         "odrl": process.agreement or process.offer,
         "agreement_id": process.agreement_id,
         "error": process.error or "; ".join(process.reason) or None,
-        "messages": [
-            {"at": iso(m.at), "direction": m.direction, "type": m.type, "body": m.body}
-            for m in messages
-        ],
+        "refusal": refusal(process, title_of),
+        "actions": negotiation_actions(process),
+        "waiting": waits_for_us(process),
+        "messages": list(messages),
         "created": iso(process.created),
         "modified": iso(process.modified),
         "pids": {"consumer": process.consumer_pid, "provider": process.provider_pid},
@@ -159,8 +161,14 @@ def transfer_view(
     dataset_title: str,
     usage: TransferUsage | None,
     endpoint: str | None,
+    messages: Sequence[Json] = (),
+    progress: Json | None = None,
 ) -> Json:
-    """Give one Transfer."""
+    """Give one Transfer.
+
+    `progress` is `{state, bytes, items, total_bytes, rate_bytes_s, last_at, digest, error}` of its
+    data flow, None where nothing is known of one.
+    """
     return {
         "id": process.id,
         "role": process.role.value,
@@ -177,6 +185,12 @@ def transfer_view(
         "usage": usage_view([usage] if usage else []),
         "endpoint": endpoint,
         "error": process.error or "; ".join(process.reason) or None,
+        "refusal": refusal(process, title_of),
+        "actions": transfer_actions(process),
+        "waiting": waits_for_us(process),
+        "progress": progress,
+        "messages": list(messages),
+        "pids": {"consumer": process.consumer_pid, "provider": process.provider_pid},
     }
 
 

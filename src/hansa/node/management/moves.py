@@ -1,0 +1,78 @@
+"""What an operator may do with a process now, read from the protocol's own state tables. No I/O."""
+
+from __future__ import annotations
+
+from hansa.exchange import (
+    NEGOTIATION,
+    TRANSFER,
+    ContractNegotiation,
+    Message,
+    Role,
+    TransferProcess,
+    TransferState,
+)
+
+_NEGOTIATION: dict[Message, str] = {
+    Message.request: "counter",
+    Message.offer: "counter",
+    Message.accepted: "accept",
+    Message.agreement: "agree",
+    Message.verification: "verify",
+    Message.finalized: "finalize",
+    Message.termination: "terminate",
+}
+_TRANSFER: dict[Message, str] = {
+    Message.transfer_start: "start",
+    Message.transfer_suspension: "suspend",
+    Message.transfer_completion: "complete",
+    Message.transfer_termination: "terminate",
+}
+_OPEN = "START"
+
+
+def negotiation_actions(process: ContractNegotiation) -> list[str]:
+    """Name what may be done: the operations under `/negotiations/{id}/`, in a fixed order.
+
+    While a message of ours is on its way only `retry` (send it now) and `terminate` make sense.
+    """
+    if process.state in NEGOTIATION.terminal:
+        return ["replay"]
+    if process.pending is not None:
+        return ["retry", *(["terminate"] if _may_end(process.pending.message) else [])]
+    return [
+        name
+        for message, name in _NEGOTIATION.items()
+        if NEGOTIATION.sends(process.state, message, process.role) is not None
+    ]
+
+
+def transfer_actions(process: TransferProcess) -> list[str]:
+    """Name what may be done: the operations under `/transfers/{id}/`, in a fixed order."""
+    if process.state in TRANSFER.terminal:
+        return []
+    if process.pending is not None:
+        return ["retry", *(["terminate"] if _may_end(process.pending.message) else [])]
+    found = [
+        name
+        for message, name in _TRANSFER.items()
+        if TRANSFER.sends(process.state, message, process.role) is not None
+    ]
+    if process.state is TransferState.SUSPENDED:
+        found = [name for name in found if name != "start"]
+        if process.suspended_by is process.role:
+            found.insert(0, "resume")
+    return found
+
+
+def waits_for_us(process: ContractNegotiation | TransferProcess) -> bool:
+    """Say whether the next message is ours to decide, and none is on its way."""
+    if process.pending is not None or process.state == _OPEN:
+        return False
+    if isinstance(process, TransferProcess):
+        return process.state is TransferState.REQUESTED and process.role is Role.provider
+    actions = set(negotiation_actions(process))
+    return bool(actions & {"counter", "accept", "agree", "verify", "finalize"})
+
+
+def _may_end(pending: str) -> bool:
+    return pending not in (Message.termination, Message.transfer_termination)

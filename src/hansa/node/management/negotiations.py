@@ -1,0 +1,235 @@
+"""Negotiations: what an operator sees, decides and approves."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from hansa.exchange import ContractNegotiation, TransferProcess
+from hansa.identity import Caller
+from hansa.kernel import Code, HansaError
+from hansa.node.management.access import Json, given
+from hansa.node.management.moves import waits_for_us
+from hansa.node.management.pages import LIMIT_MAX, checked_limit, page_of
+from hansa.node.management.trade import Trade
+from hansa.node.participant import Participant
+from hansa.policy import offer_from_template
+
+_WAITING_MAX = 200
+_OPEN_STATES = ("REQUESTED", "OFFERED", "ACCEPTED", "AGREED", "VERIFIED")
+
+
+class Negotiations(Trade):
+    """Negotiations of both roles, and what waits for the operator."""
+
+    async def negotiations(
+        self,
+        caller: Caller,
+        participant: str,
+        *,
+        limit: int = LIMIT_MAX,
+        after: str | None = None,
+        **where: str | None,
+    ) -> Json:
+        """List negotiations of both roles, newest first; filters as `Exchange.negotiations`."""
+        p = self.participant(caller, participant)
+        many = checked_limit(limit) + 1
+        found = await p.exchange.negotiations(limit=many, after=after, **where)
+        return await page_of(found, limit, lambda n: n.id, lambda n: self._negotiation(p, n))
+
+    async def negotiation(self, caller: Caller, participant: str, negotiation_id: str) -> Json:
+        """Give one negotiation with its messages."""
+        p = self.participant(caller, participant)
+        process = await p.exchange.negotiation(negotiation_id)
+        return await self._negotiation(p, process, with_messages=True)
+
+    async def negotiate(
+        self,
+        caller: Caller,
+        participant: str,
+        *,
+        provider_did: str,
+        dataset_id: str,
+        offer_id: str,
+    ) -> Json:
+        """Ask a provider for a dataset under one of its offers."""
+        p = self.participant(caller, participant)
+        _check_other(p, provider_did, "provider_did")
+        with given("provider_did"):
+            dataset = await p.remote.dataset(provider_did, dataset_id)
+        offer = dataset.offer(offer_id)
+        if offer is None:
+            raise HansaError(
+                Code.not_found,
+                "The provider does not make this offer.",
+                "Read the catalogue again: offers may have changed.",
+                field="offer_id",
+            )
+        await p.remember(dataset)
+        process = await p.exchange.negotiate(provider_did, dataset_id, offer.odrl)
+        p.journal.note("negotiation.requested", f"Asked for “{dataset.title}”", process.id)
+        return await self._negotiation(p, process)
+
+    async def offer(
+        self,
+        caller: Caller,
+        participant: str,
+        *,
+        consumer_did: str,
+        dataset_id: str,
+        offer_id: str,
+    ) -> Json:
+        """Offer a dataset of our own to a participant that has not asked for it."""
+        p = self.participant(caller, participant)
+        _check_other(p, consumer_did, "consumer_did")
+        dataset = await p.catalogue.get(dataset_id)
+        offer = dataset.offer(offer_id)
+        if offer is None:
+            raise HansaError(
+                Code.not_found,
+                "You do not make this offer.",
+                f"Offers of this dataset: {', '.join(o.id for o in dataset.offers)}.",
+                field="offer_id",
+            )
+        with given("consumer_did"):
+            process = await p.exchange.offer(consumer_did, dataset_id, offer.odrl)
+        p.journal.note("negotiation.offered", f"Offered “{dataset.title}”", process.id)
+        return await self._negotiation(p, process)
+
+    async def counter(
+        self,
+        caller: Caller,
+        participant: str,
+        negotiation_id: str,
+        *,
+        offer: Json | None = None,
+        template: str = "",
+        parameters: Json | None = None,
+    ) -> Json:
+        """Answer with other terms: an ODRL offer, or a template with its parameters."""
+        p = self.participant(caller, participant)
+        process = await p.exchange.negotiation(negotiation_id)
+        made = offer or self._from_template(p, template, parameters or {})
+        made = {**made, "@id": made.get("@id") or process.offer_id}
+        return await self._negotiation(p, await p.exchange.counter(negotiation_id, made))
+
+    def _from_template(self, p: Participant, template: str, parameters: Json) -> Json:
+        if not template:
+            raise HansaError(
+                Code.invalid_field,
+                "There are no terms to propose.",
+                "Give `offer` (ODRL), or `template` with `parameters`.",
+                field="offer",
+            )
+        offer_id = f"urn:uuid:{p.ids.uuid()}"
+        made: dict[str, Any] = offer_from_template(template, parameters, offer_id=offer_id)
+        return made
+
+    async def accept(self, caller: Caller, participant: str, negotiation_id: str) -> Json:
+        """Accept the provider's offer, as its consumer."""
+        p = self.participant(caller, participant)
+        return await self._negotiation(p, await p.exchange.accept(negotiation_id))
+
+    async def agree(self, caller: Caller, participant: str, negotiation_id: str) -> Json:
+        """Agree to the terms on the table, as provider: the operator's yes."""
+        p = self.participant(caller, participant)
+        return await self._negotiation(p, await p.exchange.agree(negotiation_id))
+
+    async def terminate_negotiation(
+        self, caller: Caller, participant: str, negotiation_id: str, *, reason: str
+    ) -> Json:
+        """End a negotiation that is not final."""
+        p = self.participant(caller, participant)
+        process = await p.exchange.terminate_negotiation(negotiation_id, reason=reason)
+        return await self._negotiation(p, process)
+
+    async def replay(self, caller: Caller, participant: str, negotiation_id: str) -> Json:
+        """Begin a new negotiation on the same terms as one that is over."""
+        p = self.participant(caller, participant)
+        process = await p.exchange.negotiation(negotiation_id)
+        if process.role.value == "consumer":
+            again = await p.exchange.negotiate(
+                process.counterparty, process.dataset_id, process.offer
+            )
+        else:
+            again = await p.exchange.offer(process.counterparty, process.dataset_id, process.offer)
+        return await self._negotiation(p, again)
+
+    async def approvals(self, caller: Caller, participant: str) -> Json:
+        """List what waits for the operator, oldest first: negotiations and transfers.
+
+        Items are `{kind, id, since, summary, actions, counterparty, dataset_id, dataset_title,
+        role, state, terms, changes}`; `changes` compares the terms with those published.
+        """
+        p = self.participant(caller, participant)
+        items: list[Json] = []
+        for state in _OPEN_STATES:
+            for process in await p.exchange.negotiations(state=state, limit=_WAITING_MAX):
+                if waits_for_us(process):
+                    items.append(await self._waiting_negotiation(p, process))
+        for transfer in await p.exchange.transfers(state="REQUESTED", limit=_WAITING_MAX):
+            if waits_for_us(transfer):
+                items.append(await self._waiting_transfer(p, transfer))
+        return {"items": sorted(items, key=lambda item: str(item["since"]))}
+
+    async def _waiting_negotiation(self, p: Participant, process: ContractNegotiation) -> Json:
+        view = await self._negotiation(p, process, with_messages=True)
+        messages = view["messages"]
+        return {
+            **_waiting("negotiation", view),
+            "summary": messages[-1]["summary"] if messages else "",
+            "terms": view["terms"],
+            "changes": await self._changes(p, process, view["terms"]),
+        }
+
+    async def _waiting_transfer(self, p: Participant, transfer: TransferProcess) -> Json:
+        view = await self._transfer(p, transfer, with_messages=True)
+        agreement = await p.exchange.agreement(transfer.agreement_id)
+        messages = view["messages"]
+        return {
+            **_waiting("transfer", view),
+            "summary": messages[-1]["summary"] if messages else "",
+            "terms": await p.slip(agreement.policy, agreement.dataset_id),
+            "changes": None,
+        }
+
+    async def _changes(
+        self, p: Participant, process: ContractNegotiation, terms: Json
+    ) -> Json | None:
+        """Compare the terms on the table with those published: sentences added and left out."""
+        published = await self._published(p, process)
+        if published is None:
+            return None
+        sides = {name: process.offer.get(name) for name in ("assigner", "assignee")}
+        own = {name: did for name, did in sides.items() if did}
+        before = (await p.slip({**published, **own}, process.dataset_id))["sentences"]
+        after = terms["sentences"]
+        return {
+            "added": [text for text in after if text not in before],
+            "left_out": [text for text in before if text not in after],
+        }
+
+    async def _published(self, p: Participant, process: ContractNegotiation) -> Json | None:
+        known = await p.known_dataset(process.dataset_id)
+        for offer in known.offers if known is not None else ():
+            if offer.id == process.offer_id:
+                sides = (p.did, process.counterparty)
+                assigner, assignee = sides if process.role.value == "provider" else sides[::-1]
+                return {**offer.odrl, "assigner": assigner, "assignee": assignee}
+        return None
+
+
+def _check_other(p: Participant, did: str, field: str) -> None:
+    if did == p.did:
+        raise HansaError(
+            Code.invalid_field,
+            "This is your own participant.",
+            "Choose a dataset of another participant."
+            if field == "provider_did"
+            else "Name another participant.",
+            field=field,
+        )
+
+
+def _waiting(kind: str, view: Json) -> Json:
+    shown = ("id", "counterparty", "dataset_id", "dataset_title", "role", "state", "actions")
+    return {"kind": kind, "since": view["modified"], **{name: view[name] for name in shown}}

@@ -1,0 +1,167 @@
+"""Transfers: what an operator sees and does."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+
+from hansa.dataplane import FetchedAnswer
+from hansa.exchange import Role
+from hansa.identity import Caller
+from hansa.kernel import Code, HansaError, iso
+from hansa.node.management.access import Json
+from hansa.node.management.pages import LIMIT_MAX, checked_limit, page_of
+from hansa.node.management.trade import Trade
+
+
+class Transfers(Trade):
+    """Transfers of both roles, and the data behind those that we consume."""
+
+    async def transfers(
+        self,
+        caller: Caller,
+        participant: str,
+        *,
+        limit: int = LIMIT_MAX,
+        after: str | None = None,
+        **where: str | None,
+    ) -> Json:
+        """List transfers of both roles, newest first; filters as `Exchange.transfers`."""
+        p = self.participant(caller, participant)
+        many = checked_limit(limit) + 1
+        found = await p.exchange.transfers(limit=many, after=after, **where)
+        return await page_of(found, limit, lambda t: t.id, lambda t: self._transfer(p, t))
+
+    async def transfer(self, caller: Caller, participant: str, transfer_id: str) -> Json:
+        """Give one transfer; on the provider's side with what the contract cut away."""
+        p = self.participant(caller, participant)
+        process = await p.exchange.transfer(transfer_id)
+        view = await self._transfer(p, process, with_messages=True)
+        agreement = await p.exchange.agreement(process.agreement_id)
+        view["cut"] = await p.cut_of(agreement)
+        view["terms"] = await p.slip(agreement.policy, agreement.dataset_id)
+        view["agreement_state"] = agreement.state.value
+        return view
+
+    async def request_transfer(self, caller: Caller, participant: str, agreement_id: str) -> Json:
+        """Start an HttpData-PULL transfer under an agreement, as its consumer."""
+        p = self.participant(caller, participant)
+        return await self._transfer(p, await p.exchange.request_transfer(agreement_id))
+
+    async def suspend_transfer(
+        self, caller: Caller, participant: str, transfer_id: str, *, reason: str
+    ) -> Json:
+        """Pause a transfer; only this side can resume it."""
+        p = self.participant(caller, participant)
+        return await self._transfer(p, await p.exchange.suspend_transfer(transfer_id, reason))
+
+    async def resume_transfer(self, caller: Caller, participant: str, transfer_id: str) -> Json:
+        """Go on with a transfer that this side paused."""
+        p = self.participant(caller, participant)
+        return await self._transfer(p, await p.exchange.resume_transfer(transfer_id))
+
+    async def complete_transfer(self, caller: Caller, participant: str, transfer_id: str) -> Json:
+        """Say that all data have been moved."""
+        p = self.participant(caller, participant)
+        return await self._transfer(p, await p.exchange.complete_transfer(transfer_id))
+
+    async def terminate_transfer(
+        self, caller: Caller, participant: str, transfer_id: str, *, reason: str
+    ) -> Json:
+        """End a transfer; its token stops working at once."""
+        p = self.participant(caller, participant)
+        process = await p.exchange.terminate_transfer(transfer_id, reason=reason)
+        return await self._transfer(p, process)
+
+    async def transfer_access(
+        self, caller: Caller, participant: str, transfer_id: str
+    ) -> Json | None:
+        """Give URL, token, curl line and QGIS settings; None on the provider's side."""
+        p = self.participant(caller, participant)
+        process = await p.exchange.transfer(transfer_id)
+        if process.role is not Role.consumer or not process.live:
+            return None
+        try:
+            address = await p.access.get(transfer_id)
+        except HansaError as error:
+            if error.code in (Code.not_found, Code.transfer_ended):
+                return None
+            raise
+        url = f"{address.endpoint}/entities?{await p.type_query(process.dataset_id)}limit=100"
+        bearer = f"Bearer {address.authorization}"
+        geojson = f"{url}&options=keyValues&format=geojson"
+        return {
+            "endpoint": address.endpoint,
+            "authorization": bearer,
+            "curl": f"curl -H 'Authorization: {bearer}' '{url}'",
+            "qgis": {
+                "url": geojson,
+                "header": {"Authorization": bearer, "Accept": "application/geo+json"},
+                "basic": {"user": "hansa", "password": address.authorization},
+            },
+        }
+
+    async def fetch(
+        self,
+        caller: Caller,
+        participant: str,
+        transfer_id: str,
+        path: str,
+        query: str,
+        headers: Mapping[str, str],
+    ) -> FetchedAnswer:
+        """Read the provider's data through a transfer, as its consumer."""
+        p = self.participant(caller, participant)
+        return await p.consumer.fetch(transfer_id, path, query, headers)
+
+    async def probe_transfer(
+        self, caller: Caller, participant: str, transfer_id: str
+    ) -> Json | None:
+        """Ask the provider now with the transfer's last token and say what came."""
+        p = self.participant(caller, participant)
+        process = await p.exchange.transfer(transfer_id)
+        if process.role is not Role.consumer:
+            return None
+        begin = time.perf_counter()
+        result: Json = {"at": iso(self.host.clock.now()), "entities": None, "code": None}
+        try:
+            answer = await p.consumer.fetch(
+                transfer_id,
+                "entities",
+                f"{await p.type_query(process.dataset_id)}limit=1&count=true",
+            )
+        except HansaError as error:
+            result |= {
+                "status": error.status,
+                "code": error.code.value,
+                "title": error.title,
+                "detail": error.detail,
+            }
+        else:
+            result |= _probed(answer)
+        result["ms"] = round((time.perf_counter() - begin) * 1000)
+        return result
+
+
+def _probed(answer: FetchedAnswer) -> Json:
+    if answer.status == 200:
+        count = answer.headers.get("ngsild-results-count", "")
+        return {
+            "status": 200,
+            "title": "The provider answers.",
+            "detail": "",
+            "entities": int(count) if count.isdigit() else None,
+        }
+    try:
+        body = msgspec.json.decode(answer.body, type=dict[str, Any])
+    except msgspec.DecodeError:
+        body = {}
+    return {
+        "status": answer.status,
+        "code": body.get("code"),
+        "title": str(body.get("title", "The provider refuses.")),
+        "detail": str(body.get("detail", "")),
+    }

@@ -144,8 +144,8 @@ class FakeIdentity:
             raise HansaError(Code.membership_suspended, "The membership is suspended.")
         return Caller(did=did, kind="participant")
 
-    async def token_for(self, audience_did: str) -> str:
-        return f"{self.did}->{audience_did}"
+    async def authorization_for(self, did: str) -> str:
+        return f"Bearer {self.did}->{did}"
 
 
 class FakePlane:

@@ -19,10 +19,10 @@ class Authenticator(Protocol):
 
 
 class Tokens(Protocol):
-    """Makes the token that we show to another participant."""
+    """Makes what we show to another participant to say who we are."""
 
-    async def token_for(self, audience_did: str, *, presentation: bool = True) -> str:
-        """Give a fresh self-issued token for one participant."""
+    async def authorization_for(self, did: str) -> str:
+        """Give the whole `Authorization` header value for a request to one participant."""
         ...
 
 

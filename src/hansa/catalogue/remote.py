@@ -150,11 +150,11 @@ class RemoteCatalogues:
         )
 
     async def _send(self, method: str, url: str, did: str) -> OutboundResponse:
-        token = await self._identity.token_for(did)
+        authorization = await self._identity.authorization_for(did)
         return await self._client.request(
             method,
             url,
-            headers={"Authorization": f"Bearer {token}", "Accept": "application/json"},
+            headers={"Authorization": authorization, "Accept": "application/json"},
             json=_REQUEST if method == "POST" else None,
             timeout_s=self._limits.timeout_s,
             body_bytes_max=self._limits.page_bytes_max,

@@ -26,8 +26,8 @@ class Identity(Protocol):
         """Give the caller; HansaError with status 401 when token or membership fail."""
         ...
 
-    async def token_for(self, audience_did: str) -> str:
-        """Give a self-issued token for a counterparty."""
+    async def authorization_for(self, did: str) -> str:
+        """Give the whole `Authorization` header value for a message to a counterparty."""
         ...
 
 

@@ -49,9 +49,9 @@ class Gate:
                 self._callers.popitem(last=False)
         return caller
 
-    async def token_for(self, audience_did: str, *, presentation: bool = True) -> str:
-        """Give a self-issued token for a counterparty."""
-        return await self._identity.token_for(audience_did, presentation=presentation)
+    async def authorization_for(self, did: str) -> str:
+        """Give the `Authorization` header value for a counterparty: a self-issued token."""
+        return f"Bearer {await self._identity.token_for(did)}"
 
     def last(self, did: str) -> Caller:
         """Give what a participant last showed; without membership when it showed nothing yet."""

@@ -89,8 +89,8 @@ class Doorkeeper:
             raise HansaError(Code.token_missing, "There is no token.", "Send one.")
         return caller(did)
 
-    async def token_for(self, audience_did: str, *, presentation: bool = True) -> str:
-        return NORTH
+    async def authorization_for(self, did: str) -> str:
+        return f"Bearer {NORTH}"
 
 
 class Members:

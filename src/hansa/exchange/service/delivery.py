@@ -118,13 +118,13 @@ class Delivery(Core):
         self, action: Action, process: Process, address: DataAddress | None
     ) -> OutboundResponse:
         message = Message(action.body["message"])
-        token = await self.ports.identity.token_for(process.counterparty)
+        authorization = await self.ports.identity.authorization_for(process.counterparty)
         body = message_body(process, message, action.id, callback=self.base_url, address=address)
         fault.point("send.before")
         answer = await self.ports.client.request(
             "POST",
             process.callback + message_path(process, message),
-            headers={"Authorization": f"Bearer {token}"},
+            headers={"Authorization": authorization},
             json=body,
             timeout_s=self.limits.timeout_s,
             body_bytes_max=_ANSWER_BYTES_MAX,
@@ -218,11 +218,11 @@ class Delivery(Core):
     async def _settled(self, action: Action, process: Process) -> bool:
         """Read the counterparty's view: it may have what we send already, or be at the end."""
         try:
-            token = await self.ports.identity.token_for(process.counterparty)
+            authorization = await self.ports.identity.authorization_for(process.counterparty)
             answer = await self.ports.client.request(
                 "GET",
                 process.callback + process_path(process),
-                headers={"Authorization": f"Bearer {token}"},
+                headers={"Authorization": authorization},
                 timeout_s=self.limits.timeout_s,
                 body_bytes_max=_ANSWER_BYTES_MAX,
             )

@@ -1,0 +1,27 @@
+"""How other connectors write the Dataspace Protocol where they differ from its text."""
+
+from hansa.dialect.edc import PageWanted
+from hansa.dialect.model import (
+    BARE,
+    EDC,
+    authorization,
+    bare_token,
+    page_wanted,
+    read_address,
+    recognise,
+    refused_too_early,
+    write_address,
+)
+
+__all__ = [
+    "BARE",
+    "EDC",
+    "PageWanted",
+    "authorization",
+    "bare_token",
+    "page_wanted",
+    "read_address",
+    "recognise",
+    "refused_too_early",
+    "write_address",
+]

@@ -1,0 +1,321 @@
+"""Send under an agreement: a source gives items, a sink takes them, the runner stands between.
+
+The protocol of a push, for everybody who writes a source or a sink:
+
+1. `Sink.open` connects and says how far the other side already is, if it can tell.
+2. `Source.items(position)` gives what comes after that position, or after the last one that was
+   delivered here. Whatever it renders, it renders under `Allowance.scope()`, asked right before.
+3. Before each item the runner checks the right to send; `Sink.write` returns when the other side
+   has the item. Only then the next one is asked for (backpressure), and the flow's position moves:
+   code behind a `yield` of a source runs only if that item was delivered.
+4. A finite source ends; `Sink.finish` closes with the digest, and the flow is done.
+
+What fails for now is tried again from the last position, with a growing wait, by opening anew and
+rendering anew: nothing that was rendered under earlier terms is sent later. What can't be mended by
+waiting (`permanent`) stops the push and is told. Delivery is at least once: an item keeps its id
+when it comes twice. The position is durable within a second, the rest follows from it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import aclosing, suppress
+from dataclasses import dataclass
+from typing import Protocol
+
+import msgspec
+import structlog
+
+from hansa.dataplane.enforcement import Enforcement
+from hansa.dataplane.flow import DataFlow, Progress
+from hansa.kernel import Clock, Code, HansaError
+from hansa.policy import Scope
+
+_log = structlog.get_logger("hansa.dataplane")
+_OVER = frozenset({Code.transfer_ended, Code.agreement_ended})
+_HOPELESS = frozenset({Code.outbound_blocked, Code.invalid_field, Code.policy_unsupported})
+_CLOSE_S_MAX = 5.0
+
+
+class Item(msgspec.Struct, frozen=True, kw_only=True):
+    """One piece to send. `position` is where to go on once it was delivered.
+
+    `body` None sends nothing and only moves on. `id` stays the same when the item comes again.
+    """
+
+    position: str
+    body: bytes | None = None
+    id: str = ""
+    entities: int = 0
+
+
+class Allowance:
+    """The right of one flow to send, decided anew each time it is asked."""
+
+    def __init__(self, renew: Callable[[], Awaitable[Enforcement]]) -> None:
+        self._renew = renew
+        self._held: Enforcement | None = None
+
+    async def scope(self) -> Scope:
+        """Give what may be shown now; HansaError as `Grants.authorise`."""
+        self._held = await self._renew()
+        return self._held.scope
+
+    async def check(self) -> None:
+        """Return, or raise why nothing may be sent now, or not what the last scope showed."""
+        if self._held is None:
+            await self.scope()
+        else:
+            self._held.check()
+
+    def record(self, entities: int, size_bytes: int) -> None:
+        """Count what was delivered against the agreement."""
+        if self._held is not None:
+            self._held.record(entities, size_bytes)
+
+
+class Source(Protocol):
+    """Where the items come from."""
+
+    @property
+    def total_bytes(self) -> int | None:
+        """Say how much there is in all, if that is known."""
+        ...
+
+    @property
+    def digest(self) -> str | None:
+        """Give `sha-256:<hex>` of all that was given, once the items are at their end."""
+        ...
+
+    def bytes_before(self, position: str) -> int | None:
+        """Say how many body bytes lie before a position; None: they are counted as they go."""
+        ...
+
+    def items(self, position: str, allowance: Allowance) -> AsyncGenerator[Item, None]:
+        """Give what comes after `position` (empty: from the start). An endless source waits."""
+        ...
+
+
+class Sink(Protocol):
+    """Where they go to. Failures are HansaError; the fact `permanent` says that no retry helps."""
+
+    async def open(self) -> str | None:
+        """Connect; give the position that the other side has reached, None when it can't tell."""
+        ...
+
+    async def write(self, item: Item) -> None:
+        """Deliver: return when the other side has it."""
+        ...
+
+    async def finish(self, digest: str | None) -> None:
+        """Close a finite delivery, so that the other side has it whole."""
+        ...
+
+    async def close(self) -> None:
+        """Let go of the connection, after success, failure or a stop. Idempotent."""
+        ...
+
+
+class PushFlows(Protocol):
+    """What of `Flows` a push needs."""
+
+    async def enforcement(self, flow_id: str) -> Enforcement:
+        """Decide whether and what the flow may send now."""
+        ...
+
+    def progress(self, flow_id: str, progress: Progress) -> None:
+        """Note how far it is."""
+        ...
+
+    async def on_done(self, flow_id: str) -> None:
+        """Tell that all was sent."""
+        ...
+
+    async def on_error(self, flow_id: str, reason: str) -> None:
+        """Tell that it does not go on, or not for now."""
+        ...
+
+
+@dataclass(frozen=True)
+class Retry:
+    """The one retry policy: waits double from `first_s` to `most_s`, without end.
+
+    After `told_after` failures in a row the control plane is told. `item_s` bounds one opening or
+    delivery, `finish_s` the end of a finite one.
+    """
+
+    first_s: float = 0.5
+    most_s: float = 60.0
+    told_after: int = 8
+    item_s: float = 120.0
+    finish_s: float = 900.0
+
+    def delay_s(self, failures: int, chance: float) -> float:
+        """Give the wait after so many failures in a row: half fixed, half by `chance` (0..1)."""
+        doubled: float = self.first_s * 2 ** min(failures - 1, 32)
+        return min(self.most_s, doubled) * (0.5 + chance / 2)
+
+
+class _Push:
+    """One running push."""
+
+    def __init__(
+        self,
+        flow: DataFlow,
+        source: Source,
+        sink: Sink,
+        flows: PushFlows,
+        clock: Clock,
+        retry: Retry,
+        chance: Callable[[], float],
+    ) -> None:
+        self._id = flow.id
+        self._progress = flow.progress
+        self._source = source
+        self._sink = sink
+        self._flows = flows
+        self._clock = clock
+        self._retry = retry
+        self._chance = chance
+        self._failures = 0
+        self._allowance = Allowance(lambda: flows.enforcement(flow.id))
+
+    async def run(self) -> None:
+        """Deliver until the end, a stop, or an error that no retry mends."""
+        while True:
+            try:
+                await self._deliver()
+                await self._flows.on_done(self._id)
+                return
+            except Exception as error:  # noqa: BLE001 - whatever it is, it is tried again
+                if await self._over(error):
+                    return
+            finally:
+                await self._close()
+            await asyncio.sleep(self._retry.delay_s(self._failures, self._chance()))
+
+    async def _deliver(self) -> None:
+        await self._allowance.check()
+        async with asyncio.timeout(self._retry.item_s):
+            reached = await self._sink.open()
+        position = self._progress.position if reached is None else reached
+        before = self._source.bytes_before(position)
+        changes = {"position": position, "total_bytes": self._source.total_bytes}
+        if before is not None:
+            changes["bytes"] = before
+        self._note(**changes)
+        async with aclosing(self._source.items(position, self._allowance)) as items:
+            async for item in items:
+                await self._write(item)
+        async with asyncio.timeout(self._retry.finish_s):
+            await self._sink.finish(self._source.digest)
+        self._note(digest=self._source.digest, error=None)
+
+    async def _write(self, item: Item) -> None:
+        if item.body is None:
+            self._note(position=item.position, error=None)
+            return
+        await self._allowance.check()
+        async with asyncio.timeout(self._retry.item_s):
+            await self._sink.write(item)
+        size = len(item.body)
+        self._allowance.record(item.entities, size)
+        self._failures = 0
+        self._note(
+            position=item.position,
+            bytes=self._progress.bytes + size,
+            items=self._progress.items + item.entities,
+            last_at=self._clock.now(),
+            error=None,
+        )
+
+    def _note(self, **changes: object) -> None:
+        progress = msgspec.structs.replace(self._progress, **changes)
+        if progress != self._progress:
+            self._progress = progress
+            self._flows.progress(self._id, progress)
+
+    async def _over(self, error: Exception) -> bool:
+        """Note what failed; say whether the push is over."""
+        known = error if isinstance(error, HansaError) else None
+        code = None if known is None else known.code
+        if code is Code.transfer_ended:
+            return True
+        reason = _reason(error)
+        self._failures += 1
+        self._note(error=reason)
+        if known is None and not isinstance(error, OSError | TimeoutError):
+            _log.error("push_failed", flow=self._id, exc_info=error)
+        else:
+            _log.warning("push_failed", flow=self._id, reason=reason, failures=self._failures)
+        over = code in _OVER or code in _HOPELESS
+        over = over or (known is not None and bool(known.facts.get("permanent")))
+        if over or self._failures == self._retry.told_after:
+            await self._flows.on_error(self._id, reason)
+        return over
+
+    async def _close(self) -> None:
+        with suppress(HansaError, OSError, TimeoutError):
+            async with asyncio.timeout(_CLOSE_S_MAX):
+                await self._sink.close()
+
+
+class Pushes:
+    """The pushes that run for one participant. Call `close` with the node."""
+
+    def __init__(
+        self,
+        flows: PushFlows,
+        clock: Clock,
+        *,
+        retry: Retry | None = None,
+        chance: Callable[[], float] = random.random,
+    ) -> None:
+        """`chance` gives numbers in 0..1, so that waits differ."""
+        self._flows = flows
+        self._clock = clock
+        self._retry = retry or Retry()
+        self._chance = chance
+        self._tasks: dict[str, asyncio.Task[None]] = {}
+
+    def running(self, flow_id: str) -> bool:
+        """Say whether a push of this flow runs."""
+        return flow_id in self._tasks
+
+    def start(self, flow: DataFlow, source: Source, sink: Sink) -> None:
+        """Begin to send, from where the flow's progress stands; one that runs goes on as it is."""
+        if flow.id in self._tasks:
+            return
+        push = _Push(flow, source, sink, self._flows, self._clock, self._retry, self._chance)
+        task = asyncio.create_task(push.run(), name=f"push-{flow.id}")
+        self._tasks[flow.id] = task
+        task.add_done_callback(lambda done: self._ended(flow.id, done))
+
+    async def stop(self, flow_id: str) -> None:
+        """Send nothing more: what is under way is broken off. Returns when it has ended."""
+        task = self._tasks.pop(flow_id, None)
+        if task is not None and task is not asyncio.current_task():
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+
+    async def close(self) -> None:
+        """Stop all; they go on from their positions when the node starts again."""
+        for flow_id in list(self._tasks):
+            await self.stop(flow_id)
+
+    def _ended(self, flow_id: str, task: asyncio.Task[None]) -> None:
+        if self._tasks.get(flow_id) is task:
+            del self._tasks[flow_id]
+        if not task.cancelled() and (error := task.exception()) is not None:
+            _log.error("push_broke", flow=flow_id, exc_info=error)
+
+
+def _reason(error: Exception) -> str:
+    """Write an error as one line without bodies or secrets."""
+    if isinstance(error, HansaError):
+        return f"{error.code.value}: {error.title}"
+    if isinstance(error, TimeoutError):
+        return "outbound_timeout: The other side did not answer in time."
+    return f"{Code.outbound_failed.value}: {type(error).__name__}"

@@ -1,0 +1,264 @@
+"""The push runner: order, positions, retries, and when it stops."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Callable
+from datetime import UTC, datetime
+
+import pytest
+
+from hansa.dataplane.flow import DataFlow, FlowRole, FlowState, Progress
+from hansa.dataplane.push import Allowance, Item, Pushes, Retry
+from hansa.kernel import Code, FixedClock, HansaError
+
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+RETRY = Retry(first_s=0.001, most_s=0.002, told_after=3)
+
+
+class Right:
+    """An enforcement that can be taken away."""
+
+    def __init__(self) -> None:
+        self.refused: HansaError | None = None
+        self.counted: list[tuple[int, int]] = []
+        self.scope = None
+        self.on_check: Callable[[], None] = lambda: None
+
+    def check(self) -> None:
+        self.on_check()
+        if self.refused is not None:
+            raise self.refused
+
+    def record(self, entities: int, bytes: int) -> None:
+        self.counted.append((entities, bytes))
+
+
+class Book:
+    """What a runner tells, kept."""
+
+    def __init__(self) -> None:
+        self.right = Right()
+        self.progresses: list[Progress] = []
+        self.done = asyncio.Event()
+        self.errors: list[str] = []
+        self.errored = asyncio.Event()
+
+    async def enforcement(self, flow_id: str) -> Right:
+        self.right.check()
+        return self.right
+
+    def progress(self, flow_id: str, progress: Progress) -> None:
+        self.progresses.append(progress)
+
+    async def on_done(self, flow_id: str) -> None:
+        self.done.set()
+
+    async def on_error(self, flow_id: str, reason: str) -> None:
+        self.errors.append(reason)
+        self.errored.set()
+
+
+class Letters:
+    """A source of letters; `endless` waits after the last one."""
+
+    def __init__(self, text: str = "abcdef", *, endless: bool = False) -> None:
+        self.text = text
+        self.endless = endless
+        self.total_bytes = len(text)
+        self.digest: str | None = None
+        self.asked: list[str] = []
+
+    def bytes_before(self, position: str) -> int | None:
+        return int(position or 0)
+
+    async def items(self, position: str, allowance: Allowance) -> AsyncGenerator[Item, None]:
+        self.asked.append(position)
+        for place in range(int(position or 0), len(self.text)):
+            await allowance.scope()
+            body = self.text[place].encode()
+            yield Item(position=str(place + 1), body=body, id=str(place), entities=1)
+        if self.endless:
+            await asyncio.Event().wait()
+        self.digest = "sha-256:00"
+
+
+class Memory:
+    """A sink that keeps what it got, and fails when it is told to."""
+
+    def __init__(self, *, knows: bool = False) -> None:
+        self.got: list[tuple[str, bytes]] = []
+        self.failures: list[HansaError | OSError] = []
+        self.finished: list[str | None] = []
+        self.opened = self.closed = 0
+        self.knows = knows
+        self.written = asyncio.Event()
+
+    async def open(self) -> str | None:
+        self.opened += 1
+        return str(len(self.got)) if self.knows else None
+
+    async def write(self, item: Item) -> None:
+        if self.failures and len(self.got) >= 2:
+            raise self.failures.pop(0)
+        assert item.body is not None
+        self.got.append((item.id, item.body))
+        self.written.set()
+
+    async def finish(self, digest: str | None) -> None:
+        self.finished.append(digest)
+
+    async def close(self) -> None:
+        self.closed += 1
+
+
+def flow(**changes: object) -> DataFlow:
+    given = {
+        "id": "t1",
+        "role": FlowRole.provider,
+        "profile": "Letters-PUSH",
+        "agreement_id": "a1",
+        "dataset_id": "d1",
+        "counterparty": "did:web:other",
+        "created": NOW,
+        "modified": NOW,
+        "state": FlowState.STARTED,
+    }
+    return DataFlow(**{**given, **changes})  # type: ignore[arg-type]
+
+
+@pytest.fixture
+async def book() -> Book:
+    return Book()
+
+
+@pytest.fixture
+async def pushes(book: Book) -> Pushes:
+    return Pushes(book, FixedClock(NOW), retry=RETRY, chance=lambda: 0.0)  # type: ignore[arg-type]
+
+
+async def test_all_items_arrive_in_order_and_the_flow_is_done(book: Book, pushes: Pushes) -> None:
+    sink = Memory()
+    pushes.start(flow(), Letters(), sink)
+    await book.done.wait()
+    assert b"".join(body for _, body in sink.got) == b"abcdef"
+    assert sink.finished == ["sha-256:00"]
+    last = book.progresses[-1]
+    assert (last.position, last.bytes, last.items, last.total_bytes) == ("6", 6, 6, 6)
+    assert (last.digest, last.error) == ("sha-256:00", None)
+    assert book.right.counted == [(1, 1)] * 6
+
+
+async def test_a_failure_is_tried_again_from_the_last_delivered_item(
+    book: Book, pushes: Pushes
+) -> None:
+    sink = Memory()
+    sink.failures = [
+        HansaError(Code.outbound_failed, "Gone."),
+        OSError("gone"),
+        HansaError(Code.outbound_timeout, "Slow."),
+    ]
+    source = Letters()
+    pushes.start(flow(), source, sink)
+    await book.done.wait()
+    assert [key for key, _ in sink.got] == list("012345")
+    assert source.asked == ["", "2", "2", "2"]
+    assert book.errors == ["outbound_timeout: Slow."], "told once, after the third in a row"
+    assert sink.opened == sink.closed == 4
+    errors = [progress.error for progress in book.progresses if progress.error]
+    assert errors == ["outbound_failed: Gone.", "outbound_failed: OSError", book.errors[0]]
+
+
+async def test_what_the_other_side_has_already_decides_where_to_go_on(
+    book: Book, pushes: Pushes
+) -> None:
+    sink = Memory(knows=True)
+    sink.got = [("0", b"a"), ("1", b"b"), ("2", b"c")]
+    pushes.start(flow(progress=Progress(position="5", bytes=99)), Letters(), sink)
+    await book.done.wait()
+    assert b"".join(body for _, body in sink.got) == b"abcdef"
+    assert book.progresses[-1].bytes == 6
+
+
+async def test_goes_on_from_the_durable_position_after_a_restart(
+    book: Book, pushes: Pushes
+) -> None:
+    sink = Memory()
+    pushes.start(flow(progress=Progress(position="4", items=4)), Letters(), sink)
+    await book.done.wait()
+    assert b"".join(body for _, body in sink.got) == b"ef"
+    assert book.progresses[-1].items == 6
+
+
+@pytest.mark.parametrize("code", [Code.outbound_blocked, Code.invalid_field])
+async def test_what_waiting_cannot_mend_is_told_at_once(
+    book: Book, pushes: Pushes, code: Code
+) -> None:
+    sink = Memory()
+    sink.failures = [HansaError(code, "No.")]
+    pushes.start(flow(), Letters(), sink)
+    await book.errored.wait()
+    assert book.errors == [f"{code.value}: No."]
+    assert len(sink.got) == 2
+    await pushes.stop("t1")
+    assert not pushes.running("t1")
+
+
+async def test_stops_within_one_item_when_the_right_ends(book: Book, pushes: Pushes) -> None:
+    sink = Memory()
+    source = Letters()
+
+    def end_after_two() -> None:
+        if len(sink.got) == 2:
+            book.right.refused = HansaError(Code.agreement_ended, "The agreement has ended.")
+
+    book.right.on_check = end_after_two
+    pushes.start(flow(), source, sink)
+    await book.errored.wait()
+    assert len(sink.got) == 2
+    assert book.errors == ["agreement_ended: The agreement has ended."]
+
+
+async def test_a_suspended_flow_ends_quietly(book: Book, pushes: Pushes) -> None:
+    sink = Memory()
+    book.right.refused = HansaError(Code.transfer_ended, "Suspended.")
+    pushes.start(flow(), Letters(), sink)
+    await pushes.stop("t1")
+    assert sink.got == []
+    assert book.errors == []
+
+
+async def test_a_refusal_that_may_pass_is_waited_for(book: Book, pushes: Pushes) -> None:
+    sink = Memory()
+    book.right.refused = HansaError(Code.policy_denied, "Not at this hour.")
+    pushes.start(flow(), Letters(), sink)
+    await book.errored.wait()
+    assert sink.got == []
+    book.right.refused = None
+    await book.done.wait()
+    assert len(sink.got) == 6
+
+
+async def test_stop_breaks_off_and_start_goes_on(book: Book, pushes: Pushes) -> None:
+    sink = Memory()
+    pushes.start(flow(), Letters("ab", endless=True), sink)
+    while len(sink.got) < 2:
+        await sink.written.wait()
+        sink.written.clear()
+        await asyncio.sleep(0)
+    await pushes.stop("t1")
+    assert sink.closed == 1
+    assert not book.done.is_set()
+    pushes.start(flow(progress=book.progresses[-1]), Letters("abc"), sink)
+    await book.done.wait()
+    assert b"".join(body for _, body in sink.got) == b"abc"
+
+
+async def test_a_second_start_leaves_the_running_one(book: Book, pushes: Pushes) -> None:
+    first, second = Memory(), Memory()
+    pushes.start(flow(), Letters("a", endless=True), first)
+    pushes.start(flow(), Letters("a", endless=True), second)
+    await first.written.wait()
+    assert second.opened == 0
+    await pushes.close()
+    assert not pushes.running("t1")

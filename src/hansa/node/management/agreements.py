@@ -52,8 +52,9 @@ class Agreements(Trade):
     async def timeline(self, caller: Caller, participant: str, agreement_id: str) -> Json:
         """Give all that happened under an agreement in order, oldest first.
 
-        Items are `{id, at, kind, summary, subject, message}`; `kind` is `message`, `signed`, `use`
-        or `ended`, `subject` the negotiation, agreement or transfer; `message` as in a negotiation.
+        Items are `{id, at, kind, process, summary}`; `kind` is `negotiation` or `transfer` (a
+        message of that process, with its members), `signed`, `usage` (with `requests`, `entities`,
+        `bytes`) or `ended` (with `by`, a party or None, and `reason`).
         """
         p = self.participant(caller, participant)
         agreement = await p.exchange.agreement(agreement_id)
@@ -71,59 +72,50 @@ class Agreements(Trade):
                 raise
             return []  # an agreement that was imported has no negotiation here
         messages = await self._messages(p, process)
-        return [_message_item("negotiation", process.id, message) for message in messages]
+        return [{**message, "kind": "negotiation", "process": process.id} for message in messages]
 
     async def _moved(self, p: Participant, transfer: TransferProcess) -> list[Json]:
         messages = await self._messages(p, transfer)
-        items = [_message_item("transfer", transfer.id, message) for message in messages]
+        items = [{**message, "kind": "transfer", "process": transfer.id} for message in messages]
         usage = await p.usage.usage(transfer.id)
         if usage.last_at is not None:
             reader = p.did if transfer.role is Role.consumer else transfer.counterparty
             items.append(
                 {
-                    "id": f"{transfer.id}/use",
+                    "id": f"{transfer.id}/usage",
                     "at": iso(usage.last_at),
-                    "kind": "use",
+                    "kind": "usage",
+                    "process": transfer.id,
                     "summary": _used(p.title_of(reader), usage),
-                    "subject": {"kind": "transfer", "id": transfer.id},
-                    "message": None,
+                    "requests": usage.requests,
+                    "entities": usage.entities,
+                    "bytes": usage.bytes,
                 }
             )
         return items
 
     def _stood(self, p: Participant, agreement: Agreement) -> list[Json]:
-        subject = {"kind": "agreement", "id": agreement.id}
         signed = {
             "id": f"{agreement.id}/signed",
             "at": iso(agreement.signed_at),
             "kind": "signed",
+            "process": None,
             "summary": f"The contract with {p.title_of(agreement.counterparty)} is in force.",
-            "subject": subject,
-            "message": None,
         }
         if agreement.ended_at is None:
             return [signed]
-        by = p.title_of(agreement.ended_by) if agreement.ended_by else "The contract"
+        by = views.party(agreement.ended_by, p.title_of) if agreement.ended_by else None
         reason = f": {agreement.ended_reason}" if agreement.ended_reason else "."
         ended = {
-            **signed,
             "id": f"{agreement.id}/ended",
-            "at": views.moment(agreement.ended_at),
+            "at": iso(agreement.ended_at),
             "kind": "ended",
-            "summary": f"{by} ended the agreement{reason}",
+            "process": None,
+            "summary": f"{by['title'] if by else 'The contract'} ended the agreement{reason}",
+            "by": by,
+            "reason": agreement.ended_reason,
         }
         return [signed, ended]
-
-
-def _message_item(kind: str, process_id: str, message: Json) -> Json:
-    return {
-        "id": message["id"],
-        "at": message["at"],
-        "kind": "message",
-        "summary": message["summary"],
-        "subject": {"kind": kind, "id": process_id},
-        "message": message,
-    }
 
 
 def _used(who: str, usage: TransferUsage) -> str:

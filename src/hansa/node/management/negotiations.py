@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
-from hansa.exchange import ContractNegotiation, TransferProcess
+from hansa.exchange import ContractNegotiation, Role
 from hansa.identity import Caller
 from hansa.kernel import Code, HansaError
 from hansa.node.management.access import Json, given
 from hansa.node.management.moves import waits_for_us
 from hansa.node.management.pages import LIMIT_MAX, checked_limit, page_of
-from hansa.node.management.trade import Trade
+from hansa.node.management.trade import Trade, sides_of
 from hansa.node.participant import Participant
 from hansa.policy import offer_from_template
 
@@ -103,7 +104,7 @@ class Negotiations(Trade):
         *,
         offer: Json | None = None,
         template: str = "",
-        parameters: Json | None = None,
+        parameters: Mapping[str, Any] | None = None,
     ) -> Json:
         """Answer with other terms: an ODRL offer, or a template with its parameters."""
         p = self.participant(caller, participant)
@@ -112,7 +113,22 @@ class Negotiations(Trade):
         made = {**made, "@id": made.get("@id") or process.offer_id}
         return await self._negotiation(p, await p.exchange.counter(negotiation_id, made))
 
-    def _from_template(self, p: Participant, template: str, parameters: Json) -> Json:
+    async def draft_terms(
+        self,
+        caller: Caller,
+        participant: str,
+        negotiation_id: str,
+        *,
+        template: str,
+        parameters: Mapping[str, Any],
+    ) -> Json:
+        """Give `{terms, odrl}` of other terms for a negotiation, without sending anything."""
+        p = self.participant(caller, participant)
+        process = await p.exchange.negotiation(negotiation_id)
+        odrl = {**self._from_template(p, template, parameters), **sides_of(p, process)}
+        return {"terms": await p.slip(odrl, process.dataset_id), "odrl": odrl}
+
+    def _from_template(self, p: Participant, template: str, parameters: Mapping[str, Any]) -> Json:
         if not template:
             raise HansaError(
                 Code.invalid_field,
@@ -142,11 +158,13 @@ class Negotiations(Trade):
         process = await p.exchange.terminate_negotiation(negotiation_id, reason=reason)
         return await self._negotiation(p, process)
 
-    async def replay(self, caller: Caller, participant: str, negotiation_id: str) -> Json:
+    async def replay_negotiation(
+        self, caller: Caller, participant: str, negotiation_id: str
+    ) -> Json:
         """Begin a new negotiation on the same terms as one that is over."""
         p = self.participant(caller, participant)
         process = await p.exchange.negotiation(negotiation_id)
-        if process.role.value == "consumer":
+        if process.role is Role.consumer:
             again = await p.exchange.negotiate(
                 process.counterparty, process.dataset_id, process.offer
             )
@@ -155,42 +173,27 @@ class Negotiations(Trade):
         return await self._negotiation(p, again)
 
     async def approvals(self, caller: Caller, participant: str) -> Json:
-        """List what waits for the operator, oldest first: negotiations and transfers.
+        """List what waits for the operator, newest first.
 
-        Items are `{kind, id, since, summary, actions, counterparty, dataset_id, dataset_title,
-        role, state, terms, changes}`; `changes` compares the terms with those published.
+        An item is a negotiation or a transfer with its messages and terms, and `kind`
+        (`negotiation` or `transfer`), `summary` (what is asked, in a sentence) and `changes`
+        (sentences `added` to and `left_out` of the published terms; None when none is known).
         """
         p = self.participant(caller, participant)
         items: list[Json] = []
         for state in _OPEN_STATES:
             for process in await p.exchange.negotiations(state=state, limit=_WAITING_MAX):
                 if waits_for_us(process):
-                    items.append(await self._waiting_negotiation(p, process))
+                    view = await self._negotiation(p, process, with_messages=True)
+                    changes = await self._changes(p, process, view["terms"])
+                    items.append(_waiting("negotiation", view, changes=changes))
         for transfer in await p.exchange.transfers(state="REQUESTED", limit=_WAITING_MAX):
             if waits_for_us(transfer):
-                items.append(await self._waiting_transfer(p, transfer))
-        return {"items": sorted(items, key=lambda item: str(item["since"]))}
-
-    async def _waiting_negotiation(self, p: Participant, process: ContractNegotiation) -> Json:
-        view = await self._negotiation(p, process, with_messages=True)
-        messages = view["messages"]
-        return {
-            **_waiting("negotiation", view),
-            "summary": messages[-1]["summary"] if messages else "",
-            "terms": view["terms"],
-            "changes": await self._changes(p, process, view["terms"]),
-        }
-
-    async def _waiting_transfer(self, p: Participant, transfer: TransferProcess) -> Json:
-        view = await self._transfer(p, transfer, with_messages=True)
-        agreement = await p.exchange.agreement(transfer.agreement_id)
-        messages = view["messages"]
-        return {
-            **_waiting("transfer", view),
-            "summary": messages[-1]["summary"] if messages else "",
-            "terms": await p.slip(agreement.policy, agreement.dataset_id),
-            "changes": None,
-        }
+                view = await self._transfer(p, transfer, with_messages=True)
+                agreement = await p.exchange.agreement(transfer.agreement_id)
+                terms = await p.slip(agreement.policy, agreement.dataset_id)
+                items.append(_waiting("transfer", view, terms=terms, changes=None))
+        return {"items": sorted(items, key=lambda item: str(item["modified"]), reverse=True)}
 
     async def _changes(
         self, p: Participant, process: ContractNegotiation, terms: Json
@@ -199,9 +202,7 @@ class Negotiations(Trade):
         published = await self._published(p, process)
         if published is None:
             return None
-        sides = {name: process.offer.get(name) for name in ("assigner", "assignee")}
-        own = {name: did for name, did in sides.items() if did}
-        before = (await p.slip({**published, **own}, process.dataset_id))["sentences"]
+        before = (await p.slip(published, process.dataset_id))["sentences"]
         after = terms["sentences"]
         return {
             "added": [text for text in after if text not in before],
@@ -212,9 +213,7 @@ class Negotiations(Trade):
         known = await p.known_dataset(process.dataset_id)
         for offer in known.offers if known is not None else ():
             if offer.id == process.offer_id:
-                sides = (p.did, process.counterparty)
-                assigner, assignee = sides if process.role.value == "provider" else sides[::-1]
-                return {**offer.odrl, "assigner": assigner, "assignee": assignee}
+                return {**offer.odrl, **sides_of(p, process)}
         return None
 
 
@@ -230,6 +229,6 @@ def _check_other(p: Participant, did: str, field: str) -> None:
         )
 
 
-def _waiting(kind: str, view: Json) -> Json:
-    shown = ("id", "counterparty", "dataset_id", "dataset_title", "role", "state", "actions")
-    return {"kind": kind, "since": view["modified"], **{name: view[name] for name in shown}}
+def _waiting(kind: str, view: Json, **more: Json | None) -> Json:
+    messages = view["messages"]
+    return {**view, "kind": kind, "summary": messages[-1]["summary"] if messages else "", **more}

@@ -6,6 +6,8 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import msgspec
+
 from hansa.exchange import (
     Agreement,
     ContractNegotiation,
@@ -18,7 +20,7 @@ from hansa.node.management import views
 from hansa.node.management.access import Access, Json
 from hansa.node.management.messages import Conversation, message_view
 from hansa.node.participant import Participant
-from hansa.policy import explain
+from hansa.policy import explain, read_template
 
 Process = ContractNegotiation | TransferProcess
 _TRANSFERS_MAX = 200
@@ -36,8 +38,12 @@ class Trade(Access):
             title_of=p.title_of,
             dataset_title=known.title if known else process.dataset_id,
             slip=await p.slip(policy_of(p, process), process.dataset_id),
+            delivery=await self._delivery(p, process),
             messages=await self._messages(p, process) if with_messages else (),
         )
+        if with_messages:
+            form = read_template(process.offer)
+            view["filled"] = msgspec.to_builtins(form) if form is not None else None
         return {**view, **views.described(known)}
 
     async def _messages(self, p: Participant, process: Process) -> list[Json]:
@@ -103,6 +109,7 @@ class Trade(Access):
             usage=views.usage_view(usages),
             cut=await p.cut_of(agreement) if with_cut else None,
         )
+        view["formats"] = list(known.formats) if known is not None else []
         return {**view, **views.described(known)}
 
     async def _transfer(
@@ -115,6 +122,7 @@ class Trade(Access):
             dataset_title=known.title if known else process.dataset_id,
             usage=await p.usage.usage(process.id),
             endpoint=await p.endpoint_of(process),
+            delivery=await self._delivery(p, process),
             messages=await self._messages(p, process) if with_messages else (),
         )
 
@@ -123,6 +131,11 @@ def policy_of(p: Participant, process: ContractNegotiation) -> Mapping[str, Any]
     """Give the agreement, or the offer with its two sides named as they will be."""
     if process.agreement is not None:
         return process.agreement
+    return {**process.offer, **sides_of(p, process)}
+
+
+def sides_of(p: Participant, process: ContractNegotiation) -> Json:
+    """Give assigner and assignee as they will be."""
     sides = (p.did, process.counterparty)
     assigner, assignee = sides if process.role is Role.provider else sides[::-1]
-    return {**process.offer, "assigner": assigner, "assignee": assignee}
+    return {"assigner": assigner, "assignee": assignee}

@@ -118,9 +118,10 @@ def negotiation_view(
     title_of: TitleOf,
     dataset_title: str,
     slip: Json,
+    delivery: Json | None = None,
     messages: Sequence[Json] = (),
 ) -> Json:
-    """Give one Negotiation."""
+    """Give one Negotiation; `delivery` is of the message that is on its way."""
     return {
         "id": process.id,
         "role": process.role.value,
@@ -136,6 +137,7 @@ def negotiation_view(
         "refusal": refusal(process, title_of),
         "actions": negotiation_actions(process),
         "waiting": waits_for_us(process),
+        "delivery": delivery,
         "messages": list(messages),
         "created": iso(process.created),
         "modified": iso(process.modified),
@@ -161,6 +163,7 @@ def transfer_view(
     dataset_title: str,
     usage: TransferUsage | None,
     endpoint: str | None,
+    delivery: Json | None = None,
     messages: Sequence[Json] = (),
     progress: Json | None = None,
 ) -> Json:
@@ -188,7 +191,9 @@ def transfer_view(
         "refusal": refusal(process, title_of),
         "actions": transfer_actions(process),
         "waiting": waits_for_us(process),
+        "suspended_by": process.suspended_by.value if process.suspended_by else None,
         "progress": progress,
+        "delivery": delivery,
         "messages": list(messages),
         "pids": {"consumer": process.consumer_pid, "provider": process.provider_pid},
     }

@@ -1,14 +1,13 @@
 """What the trading pages need: negotiations, agreements, transfers, and what an operator decides.
 
-Views are the objects of `/api/v1`. Named here is what the pages read of them.
+Views are the objects of `/api/v1`; named here is what the pages read of them.
 
-Message view (of a negotiation and of a transfer): `{"at", "direction": "sent"|"received", "type",
-"from": {"did", "title"}, "to": {"did", "title"}, "summary": one plain sentence, "body",
-"attempts": int, "error": text|None}`.
+Message: `{"id", "at", "direction": "sent"|"received", "type", "from": {"did", "title"}, "to",
+"summary": one plain sentence, "body", "delivered": bool, "attempts", "due", "error"}`.
 
-Negotiation and Transfer views carry `waiting` (it is our move and an operator is asked),
-`pending` (message on its way), `delivery` (`{"attempts", "due", "error"}` of the message on its
-way, or None) and `messages`.
+Negotiation and Transfer carry `actions` (what our side may do now, by name), `waiting` (it is our
+move), `pending` (the message on its way), `delivery` (its attempts, due, error), `messages`, and `refusal` once it was ended: `{"by":
+"own"|"counterparty", "title", "code", "reasons", "sentence", "next"}`.
 """
 
 from __future__ import annotations
@@ -27,12 +26,14 @@ class NegotiationSource(Protocol):
     async def approvals(self, caller: Caller, participant: str) -> Json:
         """Give what waits for the operator: `{"items": [...]}`, newest first.
 
-        An item is a Negotiation or Transfer view with `"kind": "negotiation"|"transfer"`.
+        An item is a Negotiation or Transfer with its messages and terms, and `kind`, `summary`
+        (what is asked) and `changes` against the published terms: `{"added": [sentence],
+        "left_out": [sentence]}`, or None.
         """
         ...
 
     async def negotiations(self, caller: Caller, participant: str) -> Json:
-        """Give `{"items": [Negotiation]}`."""
+        """Give `{"items": [Negotiation], "next"}`."""
         ...
 
     async def negotiation(self, caller: Caller, participant: str, negotiation_id: str) -> Json:
@@ -118,22 +119,23 @@ class AgreementSource(Protocol):
     """Agreements and their course."""
 
     async def agreements(self, caller: Caller, participant: str) -> Json:
-        """Give `{"items": [Agreement]}`."""
+        """Give `{"items": [Agreement], "next"}`."""
         ...
 
     async def agreement(self, caller: Caller, participant: str, agreement_id: str) -> Json:
         """Give one Agreement with its transfers, use, and what it cuts away.
 
-        `usage` may carry `limit`: how many requests the contract allows in all.
+        `usage.limit` is how many requests the contract allows in all, when it limits them;
+        `formats` are the ways in which the data can be had.
         """
         ...
 
     async def timeline(self, caller: Caller, participant: str, agreement_id: str) -> Json:
         """Give what happened under an agreement: `{"items": [...]}`, oldest first.
 
-        An item is `{"at", "kind": "negotiation"|"transfer"|"usage"|"ended", "process": id of the
-        negotiation or transfer|None, "direction", "type", "from", "to", "summary"}`; a `usage`
-        item carries `requests` and `bytes`; `ended` carries `by` (a party) and `reason`.
+        Items are `{"id", "at", "kind", "process", "summary"}`: `negotiation` and `transfer` are
+        messages of that process with their members, then `signed`, `usage` (with `requests`,
+        `entities`, `bytes`) and `ended` (with `by`, a party or None, and `reason`).
         """
         ...
 
@@ -148,15 +150,14 @@ class TransferSource(Protocol):
     """Transfers, and the moves that the protocol allows our side."""
 
     async def transfers(self, caller: Caller, participant: str) -> Json:
-        """Give `{"items": [Transfer]}`."""
+        """Give `{"items": [Transfer], "next"}`."""
         ...
 
     async def transfer(self, caller: Caller, participant: str, transfer_id: str) -> Json:
         """Give one Transfer with its messages.
 
-        `progress`: `{"state" of the flow, "bytes", "items", "total_bytes"|None,
-        "rate_bytes_s"|None, "last_at"|None, "digest"|None, "error"|None}`; `suspended_by`:
-        "consumer"|"provider"|None.
+        `progress`: `{"state" of the data flow, "bytes", "items", "total_bytes"|None,
+        "rate_bytes_s"|None, "last_at"|None, "digest"|None, "error"|None}`, or None.
         """
         ...
 
@@ -169,7 +170,7 @@ class TransferSource(Protocol):
         format: str,
         data_address: Mapping[str, Any] | None,
     ) -> Json:
-        """Ask for a transfer in one of the agreement's `formats`; an address for a push."""
+        """Ask for a transfer in one of the agreement's formats; an address for a push."""
         ...
 
     async def start_transfer(self, caller: Caller, participant: str, transfer_id: str) -> Json:
@@ -183,7 +184,7 @@ class TransferSource(Protocol):
         ...
 
     async def resume_transfer(self, caller: Caller, participant: str, transfer_id: str) -> Json:
-        """Resume a suspended transfer."""
+        """Resume a transfer that our side suspended."""
         ...
 
     async def complete_transfer(self, caller: Caller, participant: str, transfer_id: str) -> Json:
@@ -205,7 +206,7 @@ class TransferSource(Protocol):
     ) -> Json | None:
         """Give URL, token, curl line and QGIS settings; None on the provider's side.
 
-        For a resource `download` gives `{"url", "name", "size_bytes", "media_type"}` on this node.
+        For a resource `download` is the address on this node that gives its bytes.
         """
         ...
 

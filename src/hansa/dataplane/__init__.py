@@ -3,6 +3,19 @@
 from hansa.dataplane.access import AccessStore
 from hansa.dataplane.consumer import Consumer, StreamedAnswer
 from hansa.dataplane.enforcement import Enforcement
+from hansa.dataplane.flow import (
+    FLOW_TRANSITIONS,
+    NOT_READY,
+    DataFlow,
+    FlowRole,
+    FlowState,
+    Opened,
+    PlaneAnswer,
+    Progress,
+    flow_states_markdown,
+    is_push,
+)
+from hansa.dataplane.flows import FLOW_MACHINE, Flows, register
 from hansa.dataplane.model import (
     ENDPOINT_TYPE,
     Access,
@@ -13,27 +26,47 @@ from hansa.dataplane.model import (
     GrantState,
     TransferUsage,
 )
-from hansa.dataplane.ports import AgreementSource, Client, Sealer, Standing
+from hansa.dataplane.planes import Plane
+from hansa.dataplane.planes.ngsi_ld_pull import NgsiLdPull
+from hansa.dataplane.ports import AgreementSource, Client, ControlPlane, Sealer, Standing
+from hansa.dataplane.progress import ProgressLedger
 from hansa.dataplane.service import Grants
 from hansa.dataplane.usage import UsageLedger
 
 __all__ = [
     "ENDPOINT_TYPE",
+    "FLOW_MACHINE",
+    "FLOW_TRANSITIONS",
+    "NOT_READY",
     "Access",
     "AccessStore",
     "AgreementSource",
     "Client",
     "Consumer",
+    "ControlPlane",
     "DataAddress",
+    "DataFlow",
     "Enforcement",
     "FetchedAnswer",
+    "FlowRole",
+    "FlowState",
+    "Flows",
     "GoverningAgreement",
     "Grant",
     "GrantState",
     "Grants",
+    "NgsiLdPull",
+    "Opened",
+    "Plane",
+    "PlaneAnswer",
+    "Progress",
+    "ProgressLedger",
     "Sealer",
     "Standing",
     "StreamedAnswer",
     "TransferUsage",
     "UsageLedger",
+    "flow_states_markdown",
+    "is_push",
+    "register",
 ]

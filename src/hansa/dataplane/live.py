@@ -29,6 +29,10 @@ class LiveGrants:
         """Give the grant of a token's digest."""
         return self._by_token.get(hashed)
 
+    def by_transfer(self, transfer_id: str) -> LiveGrant | None:
+        """Give the grant of a transfer."""
+        return self._by_transfer.get(transfer_id)
+
     def of_agreement(self, agreement_id: str) -> list[LiveGrant]:
         """Give those under an agreement."""
         return [self._by_transfer[key] for key in self._by_agreement.get(agreement_id, ())]

@@ -28,15 +28,17 @@ class GrantState(StrEnum):
 
 
 class DataAddress(msgspec.Struct, frozen=True, kw_only=True):
-    """Where and with which secret a consumer fetches (DSP 2025-1 9.1 `DataAddress`).
+    """Where and with which secret data are fetched or sent (DSP 2025-1 9.1 `DataAddress`).
 
-    The secret is in no representation of this object, so that it cannot slip into a log.
+    `properties` are its further endpoint properties (`topic`, `refreshToken`, ...). No secret is in
+    the representation of this object, so that it cannot slip into a log.
     """
 
     endpoint: str
-    authorization: str
+    authorization: str = ""
     endpoint_type: str = ENDPOINT_TYPE
     auth_type: str = "bearer"
+    properties: dict[str, str] = {}
 
     def __repr__(self) -> str:
         return f"DataAddress(endpoint={self.endpoint!r}, authorization=...)"

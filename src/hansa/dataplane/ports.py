@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from contextlib import AbstractAsyncContextManager
 from typing import Any, Protocol
 
+from hansa.dataplane.flow import DataFlow
 from hansa.dataplane.model import GoverningAgreement
 from hansa.identity import Membership
 from hansa.kernel.outbound import OutboundResponse
@@ -27,6 +28,22 @@ class Standing(Protocol):
 
         Called for every request and while an answer runs: it must not do I/O.
         """
+        ...
+
+
+class ControlPlane(Protocol):
+    """Who asked for a flow and decides what follows. Every method is idempotent."""
+
+    async def ready(self, flow: DataFlow) -> None:
+        """Note that a flow that was not ready at once is: ask for it again."""
+        ...
+
+    async def completed(self, flow: DataFlow) -> None:
+        """Note that all data were moved."""
+        ...
+
+    async def errored(self, flow: DataFlow, reason: str) -> None:
+        """Note what went wrong; nothing follows by itself."""
         ...
 
 

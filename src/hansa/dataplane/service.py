@@ -82,14 +82,26 @@ class Grants:
         not_found when the agreement is not the consumer's, agreement_ended, transfer_ended, or
         policy_unsupported when its terms cannot be enforced.
         """
-        governed = await self._govern(agreement_id)
-        agreement = governed.agreement
-        if agreement.assignee != consumer.did:
+        await self.seen(consumer)
+        token = self._ids.token(32)
+        await self._grant(transfer_id, agreement_id, consumer.did, token)
+        return DataAddress(endpoint=self._endpoint, authorization=token)
+
+    async def allow(self, transfer_id: str, agreement_id: str, consumer: str) -> None:
+        """Grant a transfer that we send ourselves: no token; `enforce` decides. Raises as `start`.
+
+        Idempotent; a suspended one runs again.
+        """
+        await self._grant(transfer_id, agreement_id, consumer, None)
+
+    async def _grant(
+        self, transfer_id: str, agreement_id: str, consumer: str, token: str | None
+    ) -> None:
+        agreement = (await self._govern(agreement_id)).agreement
+        if agreement.assignee != consumer:
             raise HansaError(Code.not_found, "There is no such agreement for this consumer.")
         if not agreement.active:
             raise agreement_ended(agreement.ended_reason)
-        await self.seen(consumer)
-        token = self._ids.token(32)
         now = self._clock.now()
 
         def job(tx: Tx) -> Grant:
@@ -99,22 +111,22 @@ class Grants:
                     transfer_id=transfer_id,
                     agreement_id=agreement_id,
                     dataset_id=agreement.target,
-                    consumer=consumer.did,
+                    consumer=consumer,
                     state=GrantState.started,
-                    tokens=(digest(token),),
+                    tokens=() if token is None else (digest(token),),
                     created=now,
                     modified=now,
                 )
             else:
-                if (known.agreement_id, known.consumer) != (agreement_id, consumer.did):
+                if (known.agreement_id, known.consumer) != (agreement_id, consumer):
                     raise HansaError(Code.conflict, "The transfer has another agreement.")
                 grant = _next(known, _restarted(known, token), now)
-            tx.put(GRANT, grant)
+            if grant is not known:
+                tx.put(GRANT, grant)
             return grant
 
         self._live.take_up(await self._store.write(job))
-        _log.info("grant_started", transfer=transfer_id, consumer=consumer.did)
-        return DataAddress(endpoint=self._endpoint, authorization=token)
+        _log.info("grant_started", transfer=transfer_id, consumer=consumer)
 
     async def resume(self, transfer_id: str) -> DataAddress:
         """Let a suspended transfer fetch again, with a fresh token; the earlier ones stay void.
@@ -213,6 +225,22 @@ class Grants:
         live = self._live.by_token(hashed)
         if live is None:
             live = await self._not_in_use(hashed)
+        return await self._enforced(live)
+
+    async def enforce(self, transfer_id: str) -> Enforcement:
+        """Let a transfer that we send ourselves go on, or raise why not, as `authorise`.
+
+        HansaError not_found when nothing was granted.
+        """
+        live = self._live.by_transfer(transfer_id)
+        if live is None:
+            grant = await self.get(transfer_id)
+            if grant is None:
+                raise HansaError(Code.not_found, "There is no grant for this transfer.")
+            live = await self._taken_up(grant)
+        return await self._enforced(live)
+
+    async def _enforced(self, live: LiveGrant) -> Enforcement:
         if live.governed is None:
             await self._ensure_governed(live)
         scope = live.scope_or_refusal(self._clock.now(), self._standing)
@@ -227,7 +255,9 @@ class Grants:
                 "The access token is not known.",
                 "Ask for the access of the transfer again, or start a new one.",
             )
-        grant = found[0]
+        return await self._taken_up(found[0])
+
+    async def _taken_up(self, grant: Grant) -> LiveGrant:
         live = self._live.take_up(grant)
         if live is not None:
             return live
@@ -293,14 +323,14 @@ def _next(known: Grant, changed: Grant, now: datetime) -> Grant:
     return msgspec.structs.replace(changed, modified=now, revision=known.revision + 1)
 
 
-def _restarted(known: Grant, token: str) -> Grant:
-    """Give the grant with one more token; those from before a suspension are void."""
+def _restarted(known: Grant, token: str | None) -> Grant:
+    """Give the grant with one more token, if any; those from before a suspension are void."""
     if known.state is GrantState.ended:
         raise transfer_ended(known)
     running = known.tokens if known.state is GrantState.started else ()
     return msgspec.structs.replace(
         known,
         state=GrantState.started,
-        tokens=(*running, digest(token))[-TOKENS_MAX:],
+        tokens=running if token is None else (*running, digest(token))[-TOKENS_MAX:],
         reason=None,
     )

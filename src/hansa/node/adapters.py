@@ -7,8 +7,8 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 from hansa.catalogue import Catalogue
-from hansa.dataplane import AccessStore, GoverningAgreement, Grants
 from hansa.dataplane import DataAddress as PlaneAddress
+from hansa.dataplane import DataFlow, FlowRole, Flows, GoverningAgreement
 from hansa.exchange import (
     Agreement,
     AgreementState,
@@ -17,7 +17,6 @@ from hansa.exchange import (
     Exchange,
     NegotiationRequest,
     OfferedDataset,
-    Role,
     TransferProcess,
     TransferState,
 )
@@ -29,7 +28,7 @@ _CALLERS_MAX = 10_000
 
 
 class Gate:
-    """Authenticate counterparties, and remember what each one last showed."""
+    """Authenticate counterparties, know their standing, and what each one last showed."""
 
     def __init__(self, identity: Identity) -> None:
         self._identity = identity
@@ -52,6 +51,13 @@ class Gate:
     async def authorization_for(self, did: str) -> str:
         """Give the `Authorization` header value for a counterparty: a self-issued token."""
         return f"Bearer {await self._identity.token_for(did)}"
+
+    def check(self, consumer: str, membership: Membership | None) -> None:
+        """Return while a consumer is a member in good standing; it does no I/O.
+
+        HansaError membership_missing, membership_suspended, status_unavailable.
+        """
+        self._identity.check_standing(consumer, membership)
 
     def last(self, did: str) -> Caller:
         """Give what a participant last showed; without membership when it showed nothing yet."""
@@ -151,65 +157,92 @@ class Agreements:
         )
 
 
-class MemberStanding:
-    """Who is a member in good standing now, as enforcement asks it; does no I/O."""
-
-    def __init__(self, identity: Identity) -> None:
-        self._identity = identity
-
-    def check(self, consumer: str, membership: Membership | None) -> None:
-        """Return, or raise membership_missing, membership_suspended, status_unavailable."""
-        self._identity.check_standing(consumer, membership)
-
-
 class Plane:
     """The data plane, as the exchange asks for it."""
 
-    def __init__(self, grants: Grants, access: AccessStore, gate: Gate) -> None:
-        self._grants = grants
-        self._access = access
-        self._gate = gate
+    def __init__(self, flows: Flows) -> None:
+        self._flows = flows
 
     async def start(self, transfer: TransferProcess, agreement: Agreement) -> DataAddress:
         """Open (or renew) the access of a transfer that we provide."""
-        caller = self._gate.last(transfer.counterparty)
-        address = await self._grants.start(transfer.id, agreement.id, caller)
-        return DataAddress(
-            endpoint_type=address.endpoint_type,
-            endpoint=address.endpoint,
-            properties={
-                "authorization": address.authorization,
-                "authType": address.auth_type,
-            },
-        )
+        opened = await self._flows.start(flow_of(transfer))
+        assert opened.address is not None
+        return wire_address(opened.address)
 
     async def received(self, transfer: TransferProcess, address: DataAddress) -> None:
         """Keep the access to a transfer that we consume."""
-        secret = address.properties.get("authorization", "")
-        await self._access.received(
-            transfer.id,
-            PlaneAddress(
-                endpoint=address.endpoint or "",
-                authorization=secret.removeprefix("Bearer ").removeprefix("bearer "),
-                endpoint_type=address.endpoint_type,
-                auth_type=address.properties.get("authType", "bearer"),
-            ),
-            agreement_id=transfer.agreement_id,
-            provider=transfer.counterparty,
-        )
+        await self._flows.started(flow_of(transfer), plane_address(address))
 
     async def stop(self, transfer: TransferProcess) -> None:
         """Cut the access of a transfer that is suspended, completed or terminated."""
         reason = "; ".join(transfer.reason) or None
-        if transfer.role is Role.consumer:
-            if transfer.state is not TransferState.SUSPENDED:
-                await self._access.dropped(transfer.id, reason)
-        elif transfer.state is TransferState.SUSPENDED or (
-            transfer.pending is not None and transfer.pending.to == TransferState.SUSPENDED
-        ):
-            await self._grants.suspend(transfer.id, reason)
+        target = transfer.state if transfer.pending is None else transfer.pending.to
+        if TransferState.SUSPENDED in (transfer.state, target) and target not in _OVER:
+            await self._flows.suspend(transfer.id, reason)
+        elif target == TransferState.COMPLETED:
+            await self._flows.complete(transfer.id)
         else:
-            await self._grants.terminate(transfer.id, reason)
+            await self._flows.terminate(transfer.id, reason)
+
+
+class OwnExchange:
+    """The exchange, as the data flows tell it what they came to."""
+
+    def __init__(self) -> None:
+        self.exchange: Exchange | None = None
+
+    async def ready(self, flow: DataFlow) -> None:
+        """Go on with the message that waited for the flow."""
+
+    async def completed(self, flow: DataFlow) -> None:
+        """Complete the transfer: all data were moved."""
+        assert self.exchange is not None, "the exchange is wired after the data plane"
+        await self.exchange.complete_transfer(flow.id)
+
+    async def errored(self, flow: DataFlow, reason: str) -> None:
+        """Show what went wrong."""
+
+
+_OVER = (TransferState.COMPLETED.value, TransferState.TERMINATED.value)
+
+
+def flow_of(transfer: TransferProcess) -> DataFlow:
+    """Give the data flow that a transfer asks for."""
+    return DataFlow(
+        id=transfer.id,
+        role=FlowRole(transfer.role.value),
+        profile=transfer.format,
+        agreement_id=transfer.agreement_id,
+        dataset_id=transfer.dataset_id,
+        counterparty=transfer.counterparty,
+        created=transfer.created,
+        modified=transfer.created,
+    )
+
+
+def wire_address(address: PlaneAddress) -> DataAddress:
+    """Give an address of the data plane as the protocol writes it."""
+    properties = dict(address.properties)
+    if address.authorization:
+        properties |= {"authorization": address.authorization, "authType": address.auth_type}
+    return DataAddress(
+        endpoint_type=address.endpoint_type,
+        endpoint=address.endpoint or None,
+        properties=properties,
+    )
+
+
+def plane_address(address: DataAddress) -> PlaneAddress:
+    """Give an address of the protocol as the data plane keeps it."""
+    rest = dict(address.properties)
+    secret = rest.pop("authorization", "")
+    return PlaneAddress(
+        endpoint=address.endpoint or "",
+        authorization=secret.removeprefix("Bearer ").removeprefix("bearer "),
+        endpoint_type=address.endpoint_type,
+        auth_type=rest.pop("authType", "bearer"),
+        properties=rest,
+    )
 
 
 def declared_purpose(odrl: Mapping[str, Any]) -> str | None:

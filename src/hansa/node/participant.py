@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,7 +12,15 @@ from hansa.catalogue import (
     RemoteCatalogues,
     Served,
 )
-from hansa.dataplane import AccessStore, Consumer, Grants, UsageLedger
+from hansa.dataplane import (
+    AccessStore,
+    Consumer,
+    Flows,
+    Grants,
+    NgsiLdPull,
+    ProgressLedger,
+    UsageLedger,
+)
 from hansa.exchange import Agreement, Change, Exchange, Ports
 from hansa.identity import DidResolver, Identity, Service, did_of
 from hansa.kernel import Clock, Ids
@@ -25,7 +33,7 @@ from hansa.kernel.telemetry import NEGOTIATIONS
 from hansa.node.adapters import (
     Agreements,
     Gate,
-    MemberStanding,
+    OwnExchange,
     Plane,
     PolicyNegotiator,
     PublishedOffers,
@@ -69,6 +77,7 @@ class Shared:
     resolver: DidResolver
     contexts: ContextRegistry
     dialect: Dialect
+    gate: Callable[[Identity], Gate] = Gate
 
 
 class Participant(Questions):
@@ -151,7 +160,7 @@ class Participant(Questions):
                 ids=shared.ids,
                 on_decision=self._membership_decided,
             )
-        self.gate = Gate(self.identity)
+        self.gate = shared.gate(self.identity)
         self.directory = Directory(
             self.store,
             self.did,
@@ -193,13 +202,24 @@ class Participant(Questions):
             self.store,
             endpoint=f"{self.url}/{DATA_PATH}",
             agreements=self.agreements,
-            standing=MemberStanding(self.identity),
+            standing=self.gate,
             usage=self.usage,
             clock=clock,
             ids=ids,
         )
         self.access = AccessStore(self.store, Sealer(shared.secret, "access"), clock)
         self.consumer = Consumer(shared.client, self.access, self.usage)
+        self.control = OwnExchange()
+        self.flows = Flows(
+            self.store,
+            grants=self.grants,
+            sealer=Sealer(shared.secret, "flow"),
+            progress=ProgressLedger(self.store, self.usage, clock),
+            control=self.control,
+            clock=clock,
+            ids=ids,
+        )
+        self.flows.register(NgsiLdPull(self.grants, self.access))
         self.gate.on_caller = self.grants.seen
         self.exchange = Exchange(
             did=self.did,
@@ -212,11 +232,11 @@ class Participant(Questions):
                 parties=self.directory,
                 offers=PublishedOffers(self.catalogue, self.gate),
                 negotiator=PolicyNegotiator(self.catalogue, self.did, clock),
-                data_plane=Plane(self.grants, self.access, self.gate),
+                data_plane=Plane(self.flows),
                 client=shared.client,
             ),
         )
-        self.agreements.exchange = self.exchange
+        self.agreements.exchange = self.control.exchange = self.exchange
         self.exchange.on_change(self._changed)
         self.exchange.on_agreement_ended(self._agreement_ended)
 
@@ -242,12 +262,14 @@ class Participant(Questions):
         if self.status is not None:
             await self.status.start()
         await self.sources.start()
+        await self.flows.load()
 
     async def stop(self) -> None:
         """End it, and write down what is counted."""
         await self.sources.stop()
         if self.status is not None:
             await self.status.stop()
+        await self.flows.stop()
         await self.usage.stop()
         await self.journal.close()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -14,14 +15,16 @@ from starlette.requests import Request
 
 from hansa import __version__
 from hansa.broker import MIGRATIONS, Dialect, SqliteDialect, sqlite_functions
+from hansa.dataplane import register as register_flows
 from hansa.exchange import register as register_exchange
-from hansa.identity import DidDocument, DidResolver, Operators
+from hansa.identity import DidDocument, DidResolver, Identity, Operators
 from hansa.kernel import Clock, Code, HansaError, Ids, SystemClock, SystemIds, iso
 from hansa.kernel.jsonld import ContextRegistry
 from hansa.kernel.outbound import OutboundClient, OutboundLimits
 from hansa.kernel.outbox import Reconciler
 from hansa.kernel.settings import Settings
 from hansa.kernel.store import NODE, Action, Database, Kind, Store, Tx
+from hansa.node.adapters import Gate
 from hansa.node.home import node_mark
 from hansa.node.participant import Participant, Shared
 from hansa.trust import AUTHORITY_MACHINE, MEMBER_MACHINE, Authority, MembershipClient
@@ -52,6 +55,7 @@ class Node:
         *,
         clock: Clock | None = None,
         ids: Ids | None = None,
+        gate: Callable[[Identity], Gate] = Gate,
     ) -> None:
         self.settings = settings
         self.folder = folder
@@ -59,6 +63,7 @@ class Node:
         self.clock = clock or SystemClock()
         self.ids = ids or SystemIds()
         self._secret = secret
+        self._gate = gate
         self.participants: dict[str, Participant] = {}
         self.ready = False
         self.started_at: datetime = self.clock.now()
@@ -96,6 +101,7 @@ class Node:
             ),
             contexts=self._contexts(),
             dialect=dialect,
+            gate=self._gate,
         )
         token = (self.folder / "operator.token").read_text(encoding="ascii").strip()
         self.mark = node_mark(token)
@@ -113,6 +119,7 @@ class Node:
             self.participants[given.id] = Participant(given, store, shared)
         self.reconciler = Reconciler(self.database, self.clock, self.ids, owner=settings.node.name)
         register_exchange(self.reconciler, lambda name: self.participants[name].exchange)
+        register_flows(self.reconciler, lambda name: self.participants[name].flows)
         self.reconciler.register(AUTHORITY_MACHINE, self._work_authority)
         self.reconciler.register(MEMBER_MACHINE, self._work_membership)
         for participant in self.participants.values():

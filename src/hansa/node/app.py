@@ -28,7 +28,11 @@ from hansa.policy import Scope, profile_document
 
 def build(settings: Settings, folder: Path, secret: bytes) -> Envelope:
     """Give the application of one node; it opens its database when the server starts."""
-    node = Node(settings, folder, secret)
+    return application(Node(settings, folder, secret))
+
+
+def application(node: Node) -> Envelope:
+    """Give the application of a node that was made; it is started with the server."""
     management = Management(node)
 
     @asynccontextmanager

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import shutil
-import socket
 import subprocess
 import tempfile
 import time
@@ -15,6 +14,7 @@ from types import TracebackType
 from typing import Any
 
 from tests import jars
+from tests.ports import free_ports
 
 VERSION = "0.15.1"
 _HERE = Path(__file__).parent
@@ -46,15 +46,6 @@ def resolve() -> str:
         (classes / _EXTENSIONS).parent.mkdir(parents=True, exist_ok=True)
         (classes / _EXTENSIONS).write_text("hansa.interop.SigningKey\n")
     return f"{classes}:{folder}/*"
-
-
-def free_ports(count: int) -> list[int]:
-    """Choose ports that nobody listens on now."""
-    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    ports = [each.getsockname()[1] for each in sockets]
-    for each in sockets:
-        each.close()
-    return ports
 
 
 class Connector:

@@ -1,6 +1,7 @@
 """Datasets and their offers: publish, search, the Dataspace Protocol's view, others' catalogues."""
 
 from hansa.catalogue.draft import slug
+from hansa.catalogue.filtering import Wanted, wanted_of
 from hansa.catalogue.http import Served, routes
 from hansa.catalogue.model import (
     FORMATS_OF_A_RESOURCE,
@@ -23,6 +24,7 @@ from hansa.catalogue.model import (
     RemoteCatalogue,
     RemoteDataset,
     RemoteOffer,
+    RemotePage,
     RemoteResource,
     Resource,
     Selection,
@@ -63,15 +65,18 @@ __all__ = [
     "RemoteDataset",
     "RemoteLimits",
     "RemoteOffer",
+    "RemotePage",
     "RemoteResource",
     "Resource",
     "Selection",
     "Served",
     "Temporal",
     "Tokens",
+    "Wanted",
     "draft_of",
     "matches",
     "read_catalog",
     "routes",
     "slug",
+    "wanted_of",
 ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gzip
 from collections.abc import Awaitable, Callable
 from functools import wraps
 from typing import Any
@@ -13,6 +14,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from hansa.catalogue.filtering import Wanted, read_bbox, read_filters, wanted_of
+from hansa.catalogue.model import Page
 from hansa.catalogue.ports import Authenticator
 from hansa.catalogue.service import PAGE_MAX, Catalogue
 from hansa.catalogue.wire_dsp_2025_1 import (
@@ -23,12 +26,13 @@ from hansa.catalogue.wire_dsp_2025_1 import (
 )
 from hansa.identity import Caller
 from hansa.kernel import Code, HansaError
-from hansa.kernel.jsonld import DSP_CONTEXT_URL, to_dsp_compact
+from hansa.kernel.jsonld import DSP_CONTEXT_URL, is_plain, to_dsp_compact
 from hansa.kernel.problem import read_body, unexpected
 
 BODY_BYTES_MAX = 64 * 1024
 _PAGE_SIZE = 50
-_PARAMETERS = frozenset({"q", "limit", "cursor"})
+_PACKED_FROM_BYTES = 4_096
+_PARAMETERS = frozenset({"q", "theme", "type", "publisher", "bbox", "limit", "cursor"})
 
 
 class Served(msgspec.Struct, frozen=True):
@@ -90,8 +94,8 @@ def _check_media_type(request: Request) -> None:
         )
 
 
-async def _check_message(request: Request) -> None:
-    """Check the CatalogRequestMessage; a filter is refused as the protocol asks (DSP 6.2)."""
+async def _message_filter(request: Request) -> Wanted:
+    """Check the CatalogRequestMessage and read its filter (DSP 2025-1 5.2)."""
     _check_media_type(request)
     body = await read_body(request, BODY_BYTES_MAX)
     try:
@@ -107,7 +111,8 @@ async def _check_message(request: Request) -> None:
             f"Add `@context`: [{DSP_CONTEXT_URL!r}].",
             field="@context",
         )
-    message = await asyncio.to_thread(to_dsp_compact, message)
+    if not is_plain(message):
+        message = await asyncio.to_thread(to_dsp_compact, message)
     if message.get("@type") != "CatalogRequestMessage":
         raise HansaError(
             Code.invalid_field,
@@ -115,20 +120,21 @@ async def _check_message(request: Request) -> None:
             "Set `@type` to CatalogRequestMessage.",
             field="@type",
         )
-    wanted = message.get("filter")
-    if wanted is not None and not isinstance(wanted, list):
-        raise HansaError(Code.invalid_field, "A filter is a list.", field="filter")
-    if wanted:
-        raise HansaError(
-            Code.invalid_field,
-            "No filter is supported here.",
-            "Leave it out; search by words with the query parameter `q`.",
-            field="filter",
-        )
+    return read_filters(message.get("filter"))
 
 
-def _parameters(request: Request) -> tuple[str, int, str | None]:
-    for name in request.query_params:
+class _Asked(msgspec.Struct, frozen=True):
+    """What the query parameters say; `repeated` are those that every link carries again."""
+
+    wanted: Wanted
+    limit: int | None
+    cursor: str | None
+    repeated: dict[str, str]
+
+
+def _parameters(request: Request) -> _Asked:
+    given = request.query_params
+    for name in given:
         if name not in _PARAMETERS:
             raise HansaError(
                 Code.unknown_field,
@@ -136,24 +142,45 @@ def _parameters(request: Request) -> tuple[str, int, str | None]:
                 f"Known are {', '.join(sorted(_PARAMETERS))}.",
                 field=name[:100],
             )
-    text = request.query_params.get("limit", str(_PAGE_SIZE))
-    if not (text.isascii() and text.isdigit() and len(text) < 6):
+    text = given.get("limit")
+    if text is not None and not (text.isascii() and text.isdigit() and len(text) < 6):
         raise HansaError(
             Code.invalid_field, "The limit is no number.", f"1 to {PAGE_MAX}.", field="limit"
         )
-    return request.query_params.get("q", ""), int(text), request.query_params.get("cursor")
+    bbox = given.get("bbox")
+    wanted = wanted_of(
+        given.get("q", ""),
+        publisher=given.get("publisher"),
+        type=given.get("type"),
+        theme=given.get("theme"),
+        bbox=None if bbox is None else read_bbox(bbox.split(","), "bbox"),
+    )
+    repeated = {name: given[name] for name in given if name not in ("cursor", "limit")}
+    limit = None if text is None else int(text)
+    return _Asked(wanted, limit, given.get("cursor"), repeated)
 
 
-def _links(url: str, query: str, limit: int, **cursors: str | None) -> dict[str, str]:
-    """Give the `Link` header (DSP 2025-1 6.2: rel `next` and `previous`)."""
-    links: list[str] = []
-    for rel, cursor in cursors.items():
-        if cursor is not None:
-            parameters: dict[str, str | int] = {"limit": limit, "cursor": cursor}
-            if query:
-                parameters["q"] = query
-            links.append(f'<{url}?{urlencode(parameters)}>; rel="{rel}"')
+def _links(url: str, asked: _Asked, limit: int, page: Page) -> dict[str, str]:
+    """Give the `Link` header (DSP 2025-1 5.3.1: rel `next` and `previous`).
+
+    A link is to be POSTed to with the same message; its parameters are ours.
+    """
+    links = [
+        f'<{url}?{urlencode({**asked.repeated, "limit": limit, "cursor": cursor})}>; rel="{rel}"'
+        for rel, cursor in (("next", page.next), ("previous", page.previous))
+        if cursor is not None
+    ]
     return {"Link": ", ".join(links)} if links else {}
+
+
+def _packed(request: Request, body: bytes, headers: dict[str, str]) -> Response:
+    """Answer with JSON, packed when it is long and the other side takes it so."""
+    accepted = request.headers.get("accept-encoding", "")
+    headers["Vary"] = "Accept-Encoding"
+    if len(body) > _PACKED_FROM_BYTES and "gzip" in accepted.lower().replace("gzip;q=0,", ""):
+        body = gzip.compress(body, compresslevel=1, mtime=0)
+        headers["Content-Encoding"] = "gzip"
+    return Response(body, media_type="application/json", headers=headers)
 
 
 def routes(prefix: str, resolve: Resolve) -> list[Route]:
@@ -166,19 +193,20 @@ def routes(prefix: str, resolve: Resolve) -> list[Route]:
     async def catalog(request: Request) -> Response:
         served = await resolve(request)
         caller = await _caller(request, served)
-        query, limit, cursor = _parameters(request)
-        await _check_message(request)
-        page = await served.catalogue.search(query, caller, cursor=cursor, limit=limit)
+        asked = _parameters(request)
+        wanted = asked.wanted & await _message_filter(request)
+        limit = asked.limit
+        if limit is None:
+            limit = min(wanted.limit or _PAGE_SIZE, PAGE_MAX)
+        page = await served.catalogue.find(wanted, caller, cursor=asked.cursor, limit=limit)
         document = catalog_document(
             page.items,
             did=served.catalogue.did,
             title=served.catalogue.name,
             dsp_url=served.dsp_url,
         )
-        url = f"{served.dsp_url}/catalog/request"
-        return _json(
-            document, headers=_links(url, query, limit, next=page.next, previous=page.previous)
-        )
+        headers = _links(f"{served.dsp_url}/catalog/request", asked, limit, page)
+        return _packed(request, msgspec.json.encode(document), headers)
 
     async def dataset(request: Request) -> Response:
         served = await resolve(request)

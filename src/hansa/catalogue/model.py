@@ -228,6 +228,14 @@ class RemoteCatalogue(msgspec.Struct, frozen=True, kw_only=True):
         return self.error is None
 
 
+class RemotePage(msgspec.Struct, frozen=True, kw_only=True):
+    """One page of another participant's catalogue; `more` says that it has another."""
+
+    title: str
+    datasets: tuple[RemoteDataset, ...]
+    more: bool = False
+
+
 class Party(msgspec.Struct, frozen=True):
     """A participant of the data space that we may ask for its catalogue."""
 

@@ -1,22 +1,27 @@
-"""Pages of datasets in order of id, forwards and backwards, merged over several views."""
+"""Pages of datasets in order of id, forwards and backwards, each with a bound on its work."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import binascii
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from hansa.catalogue.model import DATASET, Dataset, Page
 from hansa.kernel import Code, HansaError
-from hansa.kernel.store import ReadTx
+from hansa.kernel.store import Condition, ReadTx
 
 SCAN_MAX = 2_000
-"""How many candidates one page looks at before it is given as it is, with a `next`."""
-
-_PROBE = 32
+"""How many datasets one page reads to compare boxes, before it is given as it is with a `next`."""
+_KEY_BYTES_MAX = 512
 
 
 class Cursor(NamedTuple):
-    """A place between two datasets: `key` is left out, `backwards` is the direction."""
+    """A place between two datasets: `key` is left out, `backwards` is the direction.
+
+    It names a place in the order of ids, not a number: what is published or withdrawn meanwhile
+    neither repeats nor hides another dataset.
+    """
 
     key: str | None
     backwards: bool = False
@@ -26,99 +31,77 @@ class Cursor(NamedTuple):
         """Read a cursor that we gave out; HansaError invalid_field for anything else."""
         if text is None:
             return cls(None)
-        direction, colon, key = text.partition(":")
-        if not colon or direction not in ("after", "before") or not key or len(key) > 400:
+        try:
+            plain = urlsafe_b64decode(text + "=" * (-len(text) % 4)).decode()
+        except (binascii.Error, ValueError):
+            plain = ""
+        direction, key = plain[:1], plain[1:]
+        if direction not in ("<", ">") or not key or len(key.encode()) > _KEY_BYTES_MAX:
             raise HansaError(
                 Code.invalid_field,
                 "The cursor is not one of ours.",
                 "Follow the links of the page before, or leave it out to start at the beginning.",
                 field="cursor",
             )
-        return cls(key, direction == "before")
+        return cls(key, direction == "<")
 
-
-def sparsest(tx: ReadTx, words: tuple[str, ...], at: Cursor) -> str:
-    """Give the word whose datasets lie furthest apart from here on: the best index to walk.
-
-    Looks at `_PROBE` datasets per word, however many there are: the further the last of them is,
-    the rarer the word. A word that runs out before is rarer still.
-    """
-    if len(words) == 1:
-        return words[0]
-    found: list[tuple[int, str, str]] = []
-    for word in words:
-        hits = tx.find(
-            DATASET, {"word": word}, after=at.key, limit=_PROBE, newest_first=at.backwards
-        )
-        found.append((len(hits), hits[-1].id if hits else "", word))
-    fewest = min(count for count, _, _ in found)
-    if fewest < _PROBE:
-        return next(word for count, _, word in found if count == fewest)
-    furthest = min if at.backwards else max
-    return furthest((last, word) for _, last, word in found)[1]
+    def __str__(self) -> str:
+        plain = ("<" if self.backwards else ">") + (self.key or "")
+        return urlsafe_b64encode(plain.encode()).decode().rstrip("=")
 
 
 def page_of(
     tx: ReadTx,
-    views: Sequence[Mapping[str, str]],
-    words: frozenset[str],
+    conditions: Sequence[Condition],
+    accept: Callable[[Dataset], bool] | None,
     at: Cursor,
     limit: int,
+    *,
+    skip: int = 0,
 ) -> Page:
-    """Give up to `limit` datasets that are in any of the views and have all of `words`.
+    """Give up to `limit` datasets that meet all conditions and that `accept` takes.
 
-    The views are disjoint; each is an indexed search. Cost: proportional to `limit` when `words`
-    is empty, else bounded by `SCAN_MAX`.
+    Cost: proportional to `limit` when there is nothing to accept, else bounded by `SCAN_MAX`; to
+    `skip` as well. A page that the bound cut short has a `next`.
     """
     taken: list[Dataset] = []
-    edge = at.key
-    exhausted = False
-    scanned = 0
-    batch_size = limit + 1 if not words else max(limit + 1, 100)
-    while len(taken) <= limit and scanned < SCAN_MAX and not exhausted:
-        batch = _merged(tx, views, edge, at.backwards, batch_size)
-        exhausted = len(batch) < batch_size
-        for dataset in batch:
+    edge, skipped, scanned = at.key, 0, 0
+    while True:
+        wanted = limit + 1 + skip - skipped - len(taken)
+        batch = wanted if accept is None else max(wanted, 100)
+        found = tx.scan(DATASET, conditions, after=edge, limit=batch, newest_first=at.backwards)
+        for dataset in found.items:
             edge = dataset.id
-            scanned += 1
-            if words <= set(dataset.words) if words else True:
-                taken.append(dataset)
-                if len(taken) > limit:
-                    break
-    more = len(taken) > limit or not exhausted
+            if accept is not None and not accept(dataset):
+                continue
+            if skipped < skip:
+                skipped += 1
+                continue
+            taken.append(dataset)
+            if len(taken) > limit:
+                break
+        else:
+            edge = found.edge
+        scanned += len(found.items)
+        cut_short = len(found.items) < batch or scanned >= SCAN_MAX + skip
+        if len(taken) > limit or edge is None or cut_short:
+            break
+    full = len(taken) > limit
     items = taken[:limit]
-    last = items[-1].id if len(taken) > limit else edge
-    return _page(items, at, last if more else None)
+    return _page(items, at, items[-1].id if full else edge)
 
 
 def _page(items: list[Dataset], at: Cursor, beyond: str | None) -> Page:
     """Put the items in ascending order and name the cursors at both ends."""
     if at.backwards:
         items = items[::-1]
-        following = f"after:{items[-1].id}" if items else None
         return Page(
             items=tuple(items),
-            next=following,
-            previous=None if beyond is None else f"before:{beyond}",
+            next=str(Cursor(items[-1].id)) if items else None,
+            previous=None if beyond is None else str(Cursor(beyond, True)),
         )
-    preceding = f"before:{items[0].id}" if items and at.key is not None else None
     return Page(
         items=tuple(items),
-        next=None if beyond is None else f"after:{beyond}",
-        previous=preceding,
+        next=None if beyond is None else str(Cursor(beyond)),
+        previous=str(Cursor(items[0].id, True)) if items and at.key is not None else None,
     )
-
-
-def _merged(
-    tx: ReadTx,
-    views: Sequence[Mapping[str, str]],
-    edge: str | None,
-    backwards: bool,
-    size: int,
-) -> list[Dataset]:
-    found: list[Dataset] = []
-    for view in views:
-        found += tx.find(DATASET, view, after=edge, limit=size, newest_first=backwards)
-    if len(views) > 1:
-        found.sort(key=lambda dataset: dataset.id, reverse=backwards)
-    return found[:size]

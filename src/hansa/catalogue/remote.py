@@ -5,12 +5,16 @@ from __future__ import annotations
 import asyncio
 import re
 from collections import OrderedDict
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import aclosing
+from typing import Any
 from urllib.parse import quote, urlencode, urljoin, urlsplit
 
 import msgspec
 import structlog
 
-from hansa.catalogue.model import RemoteCatalogue, RemoteDataset
+from hansa.catalogue.filtering import Wanted, write_filter
+from hansa.catalogue.model import RemoteCatalogue, RemoteDataset, RemotePage
 from hansa.catalogue.ports import Client, Parties, Tokens
 from hansa.catalogue.wire_dsp_2025_1 import (
     CatalogueDocument,
@@ -22,9 +26,9 @@ from hansa.kernel.jsonld import DSP_CONTEXT_URL
 from hansa.kernel.outbound import OutboundResponse
 
 _log = structlog.get_logger("hansa.catalogue")
-_LINK = re.compile(r'<([^>]*)>\s*;[^,<]*\brel\s*=\s*"?next"?', re.IGNORECASE)
-_REQUEST = {"@context": [DSP_CONTEXT_URL], "@type": "CatalogRequestMessage"}
+_LINK = re.compile(r'<([^>]*)>\s*;[^,<]*\brel\s*=\s*"?next\b', re.IGNORECASE)
 _KEPT_MAX = 1_000
+_Key = tuple[str, Wanted]
 
 
 class RemoteLimits(msgspec.Struct, frozen=True, kw_only=True):
@@ -34,6 +38,7 @@ class RemoteLimits(msgspec.Struct, frozen=True, kw_only=True):
     timeout_s: float = 5.0
     pages_max: int = 50
     datasets_max: int = 5_000
+    kept_datasets_max: int = 20_000
     page_bytes_max: int = 8 * 1024 * 1024
     parallel_max: int = 16
 
@@ -55,35 +60,83 @@ class RemoteCatalogues:
         self._parties = parties
         self._clock = clock
         self._limits = limits or RemoteLimits()
-        self._kept: OrderedDict[str, tuple[float, RemoteCatalogue]] = OrderedDict()
-        self._running: dict[str, asyncio.Task[RemoteCatalogue]] = {}
+        self._kept: OrderedDict[_Key, tuple[float, RemoteCatalogue]] = OrderedDict()
+        self._held = 0
+        self._running: dict[_Key, asyncio.Task[RemoteCatalogue]] = {}
+        self._without_filter: set[str] = set()
         self._places = asyncio.Semaphore(self._limits.parallel_max)
 
-    async def fetch(self, did: str, *, title: str = "", refresh: bool = False) -> RemoteCatalogue:
-        """Give one participant's catalogue, all pages within the limits.
+    async def fetch(
+        self, did: str, *, title: str = "", wanted: Wanted | None = None, refresh: bool = False
+    ) -> RemoteCatalogue:
+        """Give one participant's catalogue, or what is `wanted` of it, within the limits.
 
         Never raises for the other side's faults: they stand in `error` and `code`. A catalogue
-        younger than `cache_s` is given as it is, unless `refresh`.
+        younger than `cache_s` is given as it is, unless `refresh`. What is wanted is asked of the
+        provider; one that takes no filter of ours is read, and looked through here.
         """
-        kept = self._kept.get(did)
+        key = (did, wanted or Wanted())
+        kept = self._kept.get(key)
         now_s = self._clock.monotonic_s()
         if not refresh and kept is not None and now_s - kept[0] < self._limits.cache_s:
             return kept[1]
-        task = self._running.get(did)
+        task = self._running.get(key)
         if task is None:
-            task = asyncio.create_task(self._bounded(did, title or did))
-            self._running[did] = task
-            task.add_done_callback(lambda _: self._running.pop(did, None))
+            task = asyncio.create_task(self._bounded(did, title or did, key[1]))
+            self._running[key] = task
+            task.add_done_callback(lambda _: self._running.pop(key, None))
         return await asyncio.shield(task)
 
-    async def fetch_all(self, *, refresh: bool = False) -> list[RemoteCatalogue]:
+    async def fetch_all(
+        self, *, wanted: Wanted | None = None, refresh: bool = False
+    ) -> list[RemoteCatalogue]:
         """Read all members' catalogues at once; those that fail carry their `error`."""
         parties = await self._parties.members()
         return list(
             await asyncio.gather(
-                *(self.fetch(party.did, title=party.title, refresh=refresh) for party in parties)
+                *(
+                    self.fetch(party.did, title=party.title, wanted=wanted, refresh=refresh)
+                    for party in parties
+                )
             )
         )
+
+    async def locate(self, dataset_id: str) -> RemoteDataset | None:
+        """Ask every member for one dataset, side by side; None when nobody gives it to us."""
+        parties = await self._parties.members()
+        found = await asyncio.gather(*(self._ask_for(party.did, dataset_id) for party in parties))
+        return next((dataset for dataset in found if dataset is not None), None)
+
+    async def _ask_for(self, did: str, dataset_id: str) -> RemoteDataset | None:
+        async with self._places:
+            try:
+                async with asyncio.timeout(self._limits.timeout_s):
+                    return await self.dataset(did, dataset_id)
+            except (TimeoutError, HansaError):
+                return None
+
+    async def pages(
+        self, did: str, wanted: Wanted | None = None
+    ) -> AsyncGenerator[RemotePage, None]:
+        """Read a catalogue page by page, so that only one page of it is ever held.
+
+        Follows `Link` rel `next` by posting the same message to it again, on the origin that was
+        asked only, at most `pages_max` times. HansaError counterparty_refused (fact `peer_status`),
+        invalid_request, or what the client raises.
+        """
+        base = (await self._parties.dsp_endpoint(did)).rstrip("/")
+        message = _request(wanted)
+        url: str | None = f"{base}/catalog/request?{urlencode({'limit': 200})}"
+        seen: set[str] = set()
+        while url is not None and url not in seen and len(seen) < self._limits.pages_max:
+            seen.add(url)
+            answer = await self._send("POST", url, did, message)
+            if not answer.ok:
+                raise _refused(answer)
+            page = await asyncio.to_thread(_page, answer, did)
+            url = _next(answer, url)
+            datasets = tuple(d for d in page.datasets if d.publisher == did)
+            yield RemotePage(title=page.title, datasets=datasets, more=url is not None)
 
     async def dataset(self, did: str, dataset_id: str) -> RemoteDataset:
         """Read one dataset of one participant, fresh (DSP 2025-1 6.3).
@@ -99,11 +152,11 @@ class RemoteCatalogues:
             raise _refused(answer)
         return await asyncio.to_thread(read_dataset, answer.json(), participant=did)
 
-    async def _bounded(self, did: str, title: str) -> RemoteCatalogue:
+    async def _bounded(self, did: str, title: str, wanted: Wanted) -> RemoteCatalogue:
         async with self._places:
             try:
                 async with asyncio.timeout(self._limits.timeout_s):
-                    result = await self._read(did, title)
+                    result = await self._find(did, title, wanted)
             except TimeoutError:
                 result = RemoteCatalogue(
                     did=did,
@@ -119,46 +172,81 @@ class RemoteCatalogues:
                     error=f"{error.title} {error.detail}".strip(),
                     code=error.code.value,
                 )
-        self._kept[did] = (self._clock.monotonic_s(), result)
-        self._kept.move_to_end(did)
-        if len(self._kept) > _KEPT_MAX:
-            self._kept.popitem(last=False)
+        self._keep((did, wanted), result)
         return result
 
-    async def _read(self, did: str, title: str) -> RemoteCatalogue:
-        base = (await self._parties.dsp_endpoint(did)).rstrip("/")
-        url: str | None = f"{base}/catalog/request?{urlencode({'limit': 200})}"
+    def _keep(self, key: _Key, result: RemoteCatalogue) -> None:
+        """Keep a result for a while, and in all no more datasets than the limits say."""
+        before = self._kept.pop(key, None)
+        self._kept[key] = (self._clock.monotonic_s(), result)
+        self._held += len(result.datasets) - (0 if before is None else len(before[1].datasets))
+        while len(self._kept) > 1 and (
+            len(self._kept) > _KEPT_MAX or self._held > self._limits.kept_datasets_max
+        ):
+            _, (_, oldest) = self._kept.popitem(last=False)
+            self._held -= len(oldest.datasets)
+
+    async def _find(self, did: str, title: str, wanted: Wanted) -> RemoteCatalogue:
+        """Ask the provider to search; when it takes no filter, read it and search here."""
+        if wanted == Wanted() or did in self._without_filter:
+            return _chosen(await self._read(did, title), wanted)
+        try:
+            return await self._read(did, title, wanted, pages_max=1)
+        except HansaError as error:
+            if error.facts.get("peer_status") != 400:
+                raise
+        self._without_filter.add(did)
+        kept = await self.fetch(did, title=title)
+        if not kept.reachable:
+            return kept
+        return _chosen(kept, wanted)
+
+    async def _read(
+        self, did: str, title: str, wanted: Wanted | None = None, pages_max: int | None = None
+    ) -> RemoteCatalogue:
         datasets: dict[str, RemoteDataset] = {}
-        name = title
-        for _ in range(self._limits.pages_max):
-            assert url is not None
-            answer = await self._send("POST", url, did)
-            if not answer.ok:
-                raise _refused(answer)
-            page = await asyncio.to_thread(_page, answer, did)
-            name = page.title or name
-            datasets.update((d.id, d) for d in page.datasets if d.publisher == did)
-            url = _next(answer, url)
-            if url is None or len(datasets) >= self._limits.datasets_max:
-                break
+        name, more, read = title, False, 0
+        async with aclosing(self.pages(did, wanted)) as pages:
+            async for page in pages:
+                name = page.title or name
+                datasets.update((dataset.id, dataset) for dataset in page.datasets)
+                more, read = page.more, read + 1
+                if len(datasets) >= self._limits.datasets_max or read == pages_max:
+                    break
         kept = tuple(datasets.values())[: self._limits.datasets_max]
         return RemoteCatalogue(
             did=did,
             title=name if title == did else title,
             datasets=kept,
-            truncated=url is not None or len(kept) < len(datasets),
+            truncated=more or len(kept) < len(datasets),
         )
 
-    async def _send(self, method: str, url: str, did: str) -> OutboundResponse:
+    async def _send(
+        self, method: str, url: str, did: str, message: Mapping[str, Any] | None = None
+    ) -> OutboundResponse:
         authorization = await self._identity.authorization_for(did)
         return await self._client.request(
             method,
             url,
             headers={"Authorization": authorization, "Accept": "application/json"},
-            json=_REQUEST if method == "POST" else None,
+            json=message,
             timeout_s=self._limits.timeout_s,
             body_bytes_max=self._limits.page_bytes_max,
         )
+
+
+def _request(wanted: Wanted | None) -> dict[str, Any]:
+    """Write the message; without a wish it has no filter, so that every provider takes it."""
+    message = {"@context": [DSP_CONTEXT_URL], "@type": "CatalogRequestMessage"}
+    return message if wanted in (None, Wanted()) else {**message, "filter": write_filter(wanted)}
+
+
+def _chosen(read: RemoteCatalogue, wanted: Wanted) -> RemoteCatalogue:
+    """Give the datasets of a whole catalogue that are wanted."""
+    if wanted == Wanted():
+        return read
+    chosen = tuple(dataset for dataset in read.datasets if wanted.matches(dataset))
+    return msgspec.structs.replace(read, datasets=chosen)
 
 
 def _page(answer: OutboundResponse, did: str) -> CatalogueDocument:

@@ -8,10 +8,11 @@ from typing import Any
 import msgspec
 
 from hansa.catalogue.draft import make_dataset
+from hansa.catalogue.filtering import OFFSET_MAX, Wanted, wanted_of
 from hansa.catalogue.model import (
     DATASET,
-    EVERYONE,
     TALLY,
+    Bbox,
     Dataset,
     DatasetDraft,
     FoundOffer,
@@ -19,14 +20,12 @@ from hansa.catalogue.model import (
     Page,
     Tally,
 )
-from hansa.catalogue.paging import Cursor, page_of, sparsest
-from hansa.catalogue.words import words_of
+from hansa.catalogue.paging import Cursor, page_of
 from hansa.identity import Caller
 from hansa.kernel import Clock, Code, HansaError, Ids
 from hansa.kernel.store import ReadTx, Store, Tx
 
 PAGE_MAX = 200
-QUERY_LENGTH_MAX = 500
 _FACETS = ("publisher", "type", "theme")
 
 
@@ -179,43 +178,36 @@ class Catalogue:
         publisher: str | None = None,
         type: str | None = None,
         theme: str | None = None,
+        bbox: Bbox | None = None,
         cursor: str | None = None,
         limit: int = 50,
     ) -> Page:
-        """Find datasets that have every word of the query and the wanted facets.
+        """Find datasets that have every word of the query and the wanted facets; see `find`.
 
-        HansaError invalid_field for a limit outside 1 to 200, a foreign cursor or a query of more
-        than 500 characters. A page may hold fewer than `limit` and still have a `next`.
+        HansaError invalid_field also for a query of more than 500 characters.
+        """
+        wanted = wanted_of(query, publisher=publisher, type=type, theme=theme, bbox=bbox)
+        return await self.find(wanted, caller, cursor=cursor, limit=limit)
+
+    async def find(
+        self, wanted: Wanted, caller: Caller | None, *, cursor: str | None = None, limit: int = 50
+    ) -> Page:
+        """Find what is wanted among what the caller may see, one page in order of id.
+
+        HansaError invalid_field for a limit outside 1 to 200 or a foreign cursor. A page may hold
+        fewer than `limit` and still have a `next`: its work is bounded.
         """
         if not 1 <= limit <= PAGE_MAX:
-            raise HansaError(
-                Code.invalid_field,
-                "The limit is out of bounds.",
-                f"1 to {PAGE_MAX}.",
-                field="limit",
-            )
-        if len(query) > QUERY_LENGTH_MAX:
-            raise HansaError(
-                Code.invalid_field,
-                "The query is too long.",
-                f"At most {QUERY_LENGTH_MAX} characters.",
-                field="q",
-            )
+            raise _out_of_bounds("limit", f"1 to {PAGE_MAX}.")
+        if not 0 <= wanted.offset <= OFFSET_MAX:
+            raise _out_of_bounds("offset", f"0 to {OFFSET_MAX}. Follow the links of the pages.")
         at = Cursor.parse(cursor)
-        words = words_of(query)
-        facets = {"publisher": publisher, "type": type, "theme": theme}
-        wanted = {name: value for name, value in facets.items() if value is not None}
-        reader = _reader(caller)
-        views: tuple[dict[str, str], ...] = ({},)
-        if reader is not None:
-            views = ({"reader": EVERYONE}, {"reader": reader})
-
-        def job(tx: ReadTx) -> Page:
-            first = {"word": sparsest(tx, words, at)} if words else {}
-            rest = frozenset(words) - frozenset(first.values())
-            return page_of(tx, [{**wanted, **first, **view} for view in views], rest, at, limit)
-
-        return await self._store.read(job)
+        conditions = wanted.conditions(_reader(caller))
+        accept = wanted.accepts if wanted.boxes else None
+        skip = wanted.offset if at.key is None else 0
+        return await self._store.read(
+            lambda tx: page_of(tx, conditions, accept, at, limit, skip=skip)
+        )
 
     async def count(self) -> int:
         """Count the datasets. The owner's view."""
@@ -232,6 +224,10 @@ class Catalogue:
             return counts
 
         return await self._store.read(job)
+
+
+def _out_of_bounds(field: str, bounds: str) -> HansaError:
+    return HansaError(Code.invalid_field, f"The {field} is out of bounds.", bounds, field=field)
 
 
 def _with_free_name(tx: Tx, dataset: Dataset, *, explicit: bool) -> Dataset:

@@ -123,7 +123,7 @@ for _ in range(400):
     [
         ([], 400, "invalid_request", ""),
         ({**MESSAGE, "@type": "ContractRequestMessage"}, 400, "invalid_field", "@type"),
-        ({**MESSAGE, "filter": [{"property": "x"}]}, 400, "invalid_field", "filter"),
+        ({**MESSAGE, "filter": [{"property": "x"}]}, 400, "invalid_field", "filter[0]"),
         ({**MESSAGE, "filter": "x"}, 400, "invalid_field", "filter"),
         ({"@type": "CatalogRequestMessage"}, 400, "invalid_field", "@context"),
         (

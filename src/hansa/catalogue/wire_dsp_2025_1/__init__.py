@@ -6,6 +6,7 @@ from hansa.catalogue.wire_dsp_2025_1.read import (
     read_catalog_document,
     read_dataset,
 )
+from hansa.catalogue.wire_dsp_2025_1.terms import HANSA
 from hansa.catalogue.wire_dsp_2025_1.write import (
     catalog_document,
     catalog_error,
@@ -14,6 +15,7 @@ from hansa.catalogue.wire_dsp_2025_1.write import (
 )
 
 __all__ = [
+    "HANSA",
     "CatalogueDocument",
     "catalog_document",
     "catalog_error",

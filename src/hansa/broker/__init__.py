@@ -2,11 +2,13 @@
 
 from hansa.broker.batch import Written
 from hansa.broker.errors import problem_details
+from hansa.broker.following import Changes, Follower
 from hansa.broker.http import Access, Resolve, app, routes
 from hansa.broker.model import (
     AllOf,
     AnyOf,
     AttributeFacts,
+    Change,
     EntityTypeFacts,
     GeoQuery,
     Order,
@@ -31,9 +33,12 @@ __all__ = [
     "AnyOf",
     "AttributeFacts",
     "Broker",
+    "Change",
+    "Changes",
     "Contexts",
     "Dialect",
     "EntityTypeFacts",
+    "Follower",
     "GeoQuery",
     "MIGRATIONS",
     "NORMALIZED",

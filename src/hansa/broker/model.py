@@ -222,3 +222,11 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
     entities_total: int
     attributes_visible: tuple[str, ...]
     attributes_withheld: tuple[str, ...]
+
+
+class Change(msgspec.Struct, frozen=True):
+    """An entity that changed: the number of its last change, and whether it was deleted."""
+
+    position: int
+    id: str
+    deleted: bool

@@ -6,7 +6,10 @@ from hansa.broker import store_postgres, store_sqlite
 from hansa.broker.ports import Dialect
 from hansa.kernel.store import Migration
 
-MIGRATIONS = (Migration("broker", 1, sqlite=store_sqlite.SCHEMA, postgres=store_postgres.SCHEMA),)
+MIGRATIONS = (
+    Migration("broker", 1, sqlite=store_sqlite.SCHEMA, postgres=store_postgres.SCHEMA),
+    Migration("broker", 2, sqlite=store_sqlite.CHANGES, postgres=store_postgres.CHANGES),
+)
 
 
 def dialect_of(backend: str) -> Dialect:

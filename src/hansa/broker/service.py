@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 
 from hansa.broker.batch import Written, in_rounds, read_batch, refusal
 from hansa.broker.errors import not_found
+from hansa.broker.following import Changes
 from hansa.broker.model import (
     AttributeFacts,
     EntityTypeFacts,
@@ -83,6 +84,7 @@ class Broker:
         self._cursor: Cursor | None = None
         self._compiled = Compiled(self._dialect)
         self._listeners: list[OnChange] = []
+        self.changes = Changes(self._look, self._transact, self._dialect)
 
     # -- writing ----------------------------------------------------------------------------------
 
@@ -136,16 +138,22 @@ class Broker:
 
     async def _write(self, job: Callable[[Writing], R], *, slow: bool = False) -> R:
         now = micros(self._clock.now())
-        secret = self._ids.token(SECRET_BYTES).encode()[:SECRET_BYTES].ljust(SECRET_BYTES, b".")
 
-        def run(tx: Tx) -> tuple[R, Vocabulary]:
-            vocabulary = begin(tx, self._dialect, self._vocabulary, secret)
+        def run(tx: Tx, vocabulary: Vocabulary) -> tuple[R, Vocabulary]:
             writing = Writing(tx, self._dialect, vocabulary, now)
             return job(writing), writing.vocabulary
 
-        result, vocabulary = await self._store.write(run, slow=slow)
+        result, vocabulary = await self._transact(run, slow=slow)
         self._vocabulary = vocabulary
         return result
+
+    async def _transact(self, job: Callable[[Tx, Vocabulary], R], *, slow: bool = False) -> R:
+        secret = self._ids.token(SECRET_BYTES).encode()[:SECRET_BYTES].ljust(SECRET_BYTES, b".")
+
+        def run(tx: Tx) -> R:
+            return job(tx, begin(tx, self._dialect, self._vocabulary, secret))
+
+        return await self._store.write(run, slow=slow)
 
     # -- reading ----------------------------------------------------------------------------------
 
@@ -333,6 +341,9 @@ class Broker:
             return job(Reading(tx, self._dialect, vocabulary, self._selector, now_s))
 
         return await self._store.read(run, slow=slow)
+
+    async def _look(self, job: Callable[[ReadTx, Vocabulary], R], empty: R) -> R:
+        return await self._read(lambda reading: job(reading.tx, reading.vocabulary), empty)
 
     def _sealed(self, vocabulary: Vocabulary) -> Cursor:
         if self._cursor is None:

@@ -76,6 +76,19 @@ SCHEMA: Sequence[str] = (
         PRIMARY KEY (p, n, a, o, at, d)
     ) STRICT, WITHOUT ROWID""",
 )
+CHANGES: Sequence[str] = (
+    "ALTER TABLE broker_participant ADD COLUMN changes INTEGER NOT NULL DEFAULT 0",
+    "ALTER TABLE broker_entity ADD COLUMN changed INTEGER NOT NULL DEFAULT 0",
+    "CREATE INDEX broker_entity_changed ON broker_entity (p, changed) WHERE changed > 0",
+    """CREATE TABLE broker_follower (
+        f INTEGER PRIMARY KEY, p INTEGER NOT NULL, name TEXT NOT NULL, UNIQUE (p, name)
+    ) STRICT""",
+    """CREATE TABLE broker_told (
+        f INTEGER NOT NULL, n INTEGER NOT NULL, round INTEGER NOT NULL, type BLOB NOT NULL,
+        PRIMARY KEY (f, n)
+    ) STRICT, WITHOUT ROWID""",
+)
+"""The order of changes, and what each follower of them was told."""
 _LAYER = 0.5
 
 

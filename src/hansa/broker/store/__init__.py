@@ -1,5 +1,6 @@
 """What both store adapters share: names, worlds, predicates, reading and writing."""
 
+from hansa.broker.store.changes import Noting, Telling, Told, changes_after, last_change
 from hansa.broker.store.compiled import Compiled, takes_long
 from hansa.broker.store.cursor import SECRET_BYTES, Cursor
 from hansa.broker.store.evolution import Past
@@ -17,19 +18,24 @@ __all__ = [
     "Compiled",
     "Cursor",
     "Mode",
+    "Noting",
     "Outcome",
     "Past",
     "Reading",
     "Selection",
     "Selector",
+    "Telling",
+    "Told",
     "Vocabulary",
     "World",
     "Writing",
     "attributes_in",
     "attributes_present",
     "begin",
+    "changes_after",
     "compile_query",
     "kinds_present",
+    "last_change",
     "load",
     "takes_long",
     "types_in",

@@ -13,13 +13,13 @@ def _values(count: int) -> str:
 INSERT: Mapping[str, str] = {
     "broker_entity": (
         "INSERT INTO broker_entity (n, p, k, id, created, modified, shapes,"
-        " g, west, south, east, north, body, version)"
-        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 1)"
+        " g, west, south, east, north, body, changed, version)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 1)"
     ),
     "entity_update": (
         "UPDATE broker_entity SET k = ?, id = ?, created = ?, modified = ?, shapes = ?,"
         " g = ?, west = ?, south = ?, east = ?, north = ?,"
-        " body = ?, version = version + 1 WHERE p = ? AND n = ?"
+        " body = ?, changed = ?, version = version + 1 WHERE p = ? AND n = ?"
     ),
     "broker_attribute": (
         "INSERT INTO broker_attribute (p, n, a, d, type, observed, created, modified, body) "
@@ -60,6 +60,7 @@ MOVE_VALUES = tuple(
     f"UPDATE {table} SET k = ? WHERE p = ? AND n = ?" for table in ("broker_number", "broker_text")
 )
 BURY_ENTITY = (
-    "UPDATE broker_entity SET k = -k, body = ?, modified = ?, version = version + 1"
+    "UPDATE broker_entity SET k = -k, body = ?, modified = ?, changed = ?, version = version + 1"
     " WHERE p = ? AND n = ?"
 )
+TAKE_CHANGES = "UPDATE broker_participant SET changes = changes + ? WHERE p = ? RETURNING changes"

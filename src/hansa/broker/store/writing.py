@@ -75,6 +75,7 @@ class Writing:
         self._entities: Counter[int] = Counter()
         self._instances: Counter[tuple[int, int, int]] = Counter()
         self._spare_n: Iterator[int] = iter(())
+        self._change: Iterator[int] = iter(())
 
     def write(self, drafts: Sequence[EntityDraft], mode: Mode) -> Outcome:
         """Write the batch; ids must differ."""
@@ -100,6 +101,7 @@ class Writing:
         load(self._tx, self._dialect, self._p, [found for _, found in work if found is not None])
         fresh = sum(1 for _, found in work if found is None)
         self._spare_n = iter(self._dialect.numbers(self._tx, fresh))
+        self._change = iter(self._changes(len(work)))
         for draft, found in work:
             self._entity(draft, found, mode, outcome)
         self._flush()
@@ -121,8 +123,13 @@ class Writing:
         self._dialect.drop_geometries(self._tx, self._p, kept, keep=True)
         self._many(rows.DELETE_ATTRIBUTE, self._stale)
         self._flush()
+        changes = self._changes(len(stored))
         self._many(
-            rows.BURY_ENTITY, [(b"", self._now, self._p, entity.n) for entity in stored.values()]
+            rows.BURY_ENTITY,
+            [
+                (b"", self._now, change, self._p, entity.n)
+                for entity, change in zip(stored.values(), changes, strict=True)
+            ],
         )
         return list(stored)
 
@@ -150,7 +157,7 @@ class Writing:
             if entity is None:
                 k = -self.vocabulary.numbers[Kind(frozenset(draft.types))]
                 entity = StoredEntity(next(self._spare_n), k, self._now)
-                row = (entity.n, self._p, k, draft.id, self._now, self._now, 0, *NOWHERE, b"")
+                row = (entity.n, self._p, k, draft.id, self._now, self._now, 0, *NOWHERE, b"", 0)
                 self._rows["broker_entity"].append(row)
             for one in draft.attributes:
                 a, d = names[one.name], names[one.dataset] if one.dataset else 0
@@ -197,11 +204,12 @@ class Writing:
         for key, instance in written.items():
             final[key] = self._instance(entity, k, key, instance, old.get(key))
         body = render(draft.id, types, final, self.vocabulary)
-        row = (self._p, k, draft.id, entity.created, now, entity.shapes, *entity.place, body)
+        row = (k, draft.id, entity.created, now, entity.shapes, *entity.place, body)
+        change = next(self._change)
         if found is None:
-            self._rows["broker_entity"].append((entity.n, *row))
+            self._rows["broker_entity"].append((entity.n, self._p, *row, change))
         else:
-            self._rows["entity_update"].append((*row[1:], self._p, entity.n))
+            self._rows["entity_update"].append((*row, change, self._p, entity.n))
 
     def _kind(self, types: set[str], *, bare: bool) -> int:
         kind = Kind(frozenset(types), bare)
@@ -302,6 +310,17 @@ class Writing:
         self._entities[k] += step
         for (a, _), kind in types.items():
             self._instances[(k, a, kind)] += step
+
+    def _changes(self, count: int) -> range:
+        """Take the next numbers of changes; whoever took some holds up others until the commit.
+
+        So numbers become visible in their order, and a reader that saw one has seen all before it.
+        """
+        if not count:
+            return range(0)
+        text = self._dialect.placeholders(rows.TAKE_CHANGES)
+        last: int = self._tx.execute(text, (count, self._p))[0][0]
+        return range(last - count + 1, last + 1)
 
     # -- out to the tables ------------------------------------------------------------------------
 

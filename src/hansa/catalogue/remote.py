@@ -76,10 +76,9 @@ class RemoteCatalogues:
         provider; one that takes no filter of ours is read, and looked through here.
         """
         key = (did, wanted or Wanted())
-        kept = self._kept.get(key)
-        now_s = self._clock.monotonic_s()
-        if not refresh and kept is not None and now_s - kept[0] < self._limits.cache_s:
-            return kept[1]
+        kept = None if refresh else self._fresh(key)
+        if kept is not None:
+            return kept
         task = self._running.get(key)
         if task is None:
             task = asyncio.create_task(self._bounded(did, title or did, key[1]))
@@ -152,6 +151,12 @@ class RemoteCatalogues:
             raise _refused(answer)
         return await asyncio.to_thread(read_dataset, answer.json(), participant=did)
 
+    def _fresh(self, key: _Key) -> RemoteCatalogue | None:
+        kept = self._kept.get(key)
+        if kept is None or self._clock.monotonic_s() - kept[0] >= self._limits.cache_s:
+            return None
+        return kept[1]
+
     async def _bounded(self, did: str, title: str, wanted: Wanted) -> RemoteCatalogue:
         async with self._places:
             try:
@@ -188,18 +193,21 @@ class RemoteCatalogues:
 
     async def _find(self, did: str, title: str, wanted: Wanted) -> RemoteCatalogue:
         """Ask the provider to search; when it takes no filter, read it and search here."""
-        if wanted == Wanted() or did in self._without_filter:
-            return _chosen(await self._read(did, title), wanted)
-        try:
-            return await self._read(did, title, wanted, pages_max=1)
-        except HansaError as error:
-            if error.facts.get("peer_status") != 400:
-                raise
-        self._without_filter.add(did)
-        kept = await self.fetch(did, title=title)
-        if not kept.reachable:
-            return kept
-        return _chosen(kept, wanted)
+        if wanted == Wanted():
+            return await self._read(did, title)
+        if did not in self._without_filter:
+            try:
+                return await self._read(did, title, wanted, pages_max=1)
+            except HansaError as error:
+                if error.facts.get("peer_status") != 400:
+                    raise
+            self._without_filter.add(did)
+        whole = self._fresh((did, Wanted()))
+        if whole is None:
+            whole = await self._read(did, title)
+            self._keep((did, Wanted()), whole)
+        chosen = tuple(dataset for dataset in whole.datasets if wanted.matches(dataset))
+        return msgspec.structs.replace(whole, datasets=chosen)
 
     async def _read(
         self, did: str, title: str, wanted: Wanted | None = None, pages_max: int | None = None
@@ -239,14 +247,6 @@ def _request(wanted: Wanted | None) -> dict[str, Any]:
     """Write the message; without a wish it has no filter, so that every provider takes it."""
     message = {"@context": [DSP_CONTEXT_URL], "@type": "CatalogRequestMessage"}
     return message if wanted in (None, Wanted()) else {**message, "filter": write_filter(wanted)}
-
-
-def _chosen(read: RemoteCatalogue, wanted: Wanted) -> RemoteCatalogue:
-    """Give the datasets of a whole catalogue that are wanted."""
-    if wanted == Wanted():
-        return read
-    chosen = tuple(dataset for dataset in read.datasets if wanted.matches(dataset))
-    return msgspec.structs.replace(read, datasets=chosen)
 
 
 def _page(answer: OutboundResponse, did: str) -> CatalogueDocument:

@@ -104,6 +104,7 @@ async def test_terms_that_say_yes_or_no_are_good_for_bytes(
     made = await catalogue.publish(draft(resource=FILE, offers=(OfferDraft(odrl=offer),)))
     changed = await catalogue.update(made.id, draft_of(made, title="Renamed"))
     assert changed.resource == FILE
+    assert changed.selection.cut().types == frozenset(), "its token must open no entity"
 
 
 @pytest.mark.parametrize(

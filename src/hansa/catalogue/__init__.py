@@ -1,7 +1,7 @@
 """Datasets and their offers: publish, search, the Dataspace Protocol's view, others' catalogues."""
 
 from hansa.catalogue.draft import slug
-from hansa.catalogue.filtering import Wanted, wanted_of
+from hansa.catalogue.filtering import Wanted, about, wanted_of
 from hansa.catalogue.http import Served, routes
 from hansa.catalogue.model import (
     FORMATS_OF_A_RESOURCE,
@@ -73,6 +73,7 @@ __all__ = [
     "Temporal",
     "Tokens",
     "Wanted",
+    "about",
     "draft_of",
     "matches",
     "read_catalog",

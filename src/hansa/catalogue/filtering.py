@@ -17,7 +17,7 @@ import msgspec
 
 from hansa.catalogue.model import EVERYONE, Bbox, Dataset, RemoteDataset
 from hansa.catalogue.wire_dsp_2025_1 import HANSA
-from hansa.catalogue.words import words_of, words_of_dataset
+from hansa.catalogue.words import last_segment, words_of, words_of_dataset
 from hansa.kernel import Code, HansaError
 from hansa.kernel.store import Condition
 
@@ -103,6 +103,11 @@ def wanted_of(
         themes=() if theme is None else (theme,),
         boxes=() if bbox is None else (bbox,),
     )
+
+
+def about(topic: str) -> Wanted:
+    """Ask for what has a theme (IRI) or keyword among its words; look closer at what is found."""
+    return Wanted(words=words_of(last_segment(topic))[:_WORDS_MAX])
 
 
 def read_bbox(value: Any, field: str) -> Bbox:

@@ -64,14 +64,15 @@ def _texts(dataset: Described) -> Iterable[str]:
     yield dataset.title
     yield from dataset.keywords
     for iri in (*dataset.types, *dataset.themes):
-        yield _last_segment(iri)
+        yield last_segment(iri)
     for attribute in dataset.attributes:
-        yield _last_segment(attribute.name)
+        yield last_segment(attribute.name)
         yield attribute.title
     yield dataset.description
 
 
-def _last_segment(iri: str) -> str:
+def last_segment(iri: str) -> str:
+    """Give the last part of an IRI, or a short name as it is."""
     short = compact_ngsi_ld_name(iri)
     return re.split(r"[/#:]", short)[-1]
 

@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any
 
 import msgspec
+import structlog
 
 from hansa.catalogue import (
     Attribute,
@@ -18,6 +19,9 @@ from hansa.catalogue import (
     RemoteDataset,
     Selection,
     Temporal,
+    Wanted,
+    about,
+    wanted_of,
 )
 from hansa.identity import Caller
 from hansa.kernel import Code, HansaError, parse_instant
@@ -27,6 +31,7 @@ from hansa.node.management.access import Access, Json
 from hansa.node.participant import Participant
 from hansa.policy import TEMPLATES, offer_from_template
 
+_log = structlog.get_logger("hansa.node")
 _LIST_MAX = 200
 
 
@@ -80,12 +85,7 @@ class Data(Access):
             if error.code is not Code.not_found:
                 raise
         agreed = await self._agreed(p)
-        for refresh in (False, True):
-            for read in await self._reads(p, refresh=refresh):
-                for dataset in read.datasets:
-                    if dataset.id == dataset_id:
-                        return self._remote(p, dataset, agreed)
-        known = await p.known_dataset(dataset_id)
+        known = await self._located(p, dataset_id) or await p.known_dataset(dataset_id)
         if isinstance(known, RemoteDataset):
             return self._remote(p, known, agreed)
         raise HansaError(
@@ -99,26 +99,33 @@ class Data(Access):
     ) -> Json:
         """Give what matches of own datasets and of all members that can be reached."""
         p = self.participant(caller, participant)
+        wanted = wanted_of(q)
+        if theme:
+            wanted &= about(theme)
         page, reads, agreed = await asyncio.gather(
-            p.catalogue.search(q, limit=_LIST_MAX), self._reads(p), self._agreed(p)
+            p.catalogue.find(wanted, None, limit=_LIST_MAX),
+            self._reads(p, wanted),
+            self._agreed(p),
         )
         items = [await self._own(p, dataset, agreed) for dataset in page.items]
         for read in reads:
-            items += [
-                self._remote(p, dataset, agreed)
-                for dataset in read.datasets
-                if p.matches(dataset, q)
-            ]
+            items += [self._remote(p, dataset, agreed) for dataset in read.datasets[:_LIST_MAX]]
         chosen = [
             item
             for item in items
             if (not publisher or item["publisher"]["did"] == publisher)
             and (not theme or theme in item["themes"] or theme in item["keywords"])
         ]
-        publishers = [{"did": p.did, "title": p.title, "reachable": True, "error": None}]
-        publishers += [
-            {"did": r.did, "title": r.title, "reachable": r.reachable, "error": r.error}
-            for r in reads
+        own = RemoteCatalogue(did=p.did, title=p.title, truncated=page.next is not None)
+        publishers = [
+            {
+                "did": r.did,
+                "title": r.title,
+                "reachable": r.reachable,
+                "error": r.error,
+                "more": r.truncated or len(r.datasets) > _LIST_MAX,
+            }
+            for r in (own, *reads)
         ]
         return {"items": chosen, "publishers": publishers}
 
@@ -184,9 +191,16 @@ class Data(Access):
 
     # -- views ---------------------------------------------------------------------------------
 
-    async def _reads(self, p: Participant, *, refresh: bool = False) -> list[RemoteCatalogue]:
+    async def _located(self, p: Participant, dataset_id: str) -> RemoteDataset | None:
         try:
-            return await p.remote.fetch_all(refresh=refresh)
+            return await p.remote.locate(dataset_id)
+        except HansaError as error:
+            _log.info("members_unknown", code=error.code.value)
+            return None
+
+    async def _reads(self, p: Participant, wanted: Wanted) -> list[RemoteCatalogue]:
+        try:
+            return await p.remote.fetch_all(wanted=wanted)
         except HansaError as error:
             if error.code is Code.membership_missing:
                 return []

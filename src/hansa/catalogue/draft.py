@@ -11,7 +11,15 @@ from typing import Any
 
 import msgspec
 
-from hansa.catalogue.model import Dataset, DatasetDraft, Offer, OfferDraft, Resource, Selection
+from hansa.catalogue.model import (
+    NO_ENTITIES,
+    Dataset,
+    DatasetDraft,
+    Offer,
+    OfferDraft,
+    Resource,
+    Selection,
+)
 from hansa.catalogue.words import words_of_dataset
 from hansa.kernel import Code, HansaError, Ids
 from hansa.policy import Cut, compile_policy, only_as_a_whole
@@ -63,7 +71,7 @@ def check_draft(draft: DatasetDraft) -> None:
 
 
 def _check_resource(draft: DatasetDraft, resource: Resource) -> None:
-    if draft.selection != Selection():
+    if draft.selection not in (Selection(), NO_ENTITIES):
         raise _invalid("resource", "A dataset is entities or bytes.", "Leave types and prefix out.")
     if not _MEDIA_TYPE.fullmatch(resource.media_type):
         raise _invalid("resource.media_type", "This is no media type.", "For example text/csv.")
@@ -155,6 +163,8 @@ def make_dataset(
 ) -> Dataset:
     """Turn a draft into the record that is kept; `known` is the one that it replaces."""
     check_draft(draft)
+    if draft.resource is not None:
+        draft = msgspec.structs.replace(draft, selection=NO_ENTITIES)
     dataset_id = known.id if known is not None else draft.id or f"urn:uuid:{ids.new()}"
     offers = make_offers(
         draft.offers,

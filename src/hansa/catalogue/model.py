@@ -61,6 +61,10 @@ class Selection(msgspec.Struct, frozen=True, kw_only=True):
         return Cut(types=types, id_prefix=self.id_prefix)
 
 
+NO_ENTITIES = Selection(types=())
+"""The selection of a dataset that is bytes: its token opens nothing of the broker."""
+
+
 class Resource(msgspec.Struct, frozen=True, kw_only=True):
     """Bytes that a dataset is made of: a file of the node, or what an HTTP address gives.
 

@@ -16,6 +16,7 @@ from hansa.dataplane.flow import (
     is_push,
 )
 from hansa.dataplane.flows import FLOW_MACHINE, Flows, register
+from hansa.dataplane.http import Fetched, files
 from hansa.dataplane.model import (
     ENDPOINT_TYPE,
     Access,
@@ -27,9 +28,20 @@ from hansa.dataplane.model import (
     TransferUsage,
 )
 from hansa.dataplane.planes import Plane
+from hansa.dataplane.planes.http_pull import HttpPull
 from hansa.dataplane.planes.ngsi_ld_pull import NgsiLdPull
 from hansa.dataplane.ports import AgreementSource, Client, ControlPlane, Sealer, Standing
 from hansa.dataplane.progress import ProgressLedger
+from hansa.dataplane.ranges import read_digest
+from hansa.dataplane.resources import (
+    FileResource,
+    Resource,
+    Resources,
+    UpstreamResource,
+    digested,
+    own_headers,
+    store_stream,
+)
 from hansa.dataplane.service import Grants
 from hansa.dataplane.usage import UsageLedger
 
@@ -47,7 +59,9 @@ __all__ = [
     "DataAddress",
     "DataFlow",
     "Enforcement",
+    "Fetched",
     "FetchedAnswer",
+    "FileResource",
     "FlowRole",
     "FlowState",
     "Flows",
@@ -55,18 +69,27 @@ __all__ = [
     "Grant",
     "GrantState",
     "Grants",
+    "HttpPull",
     "NgsiLdPull",
     "Opened",
     "Plane",
     "PlaneAnswer",
     "Progress",
     "ProgressLedger",
+    "Resource",
+    "Resources",
     "Sealer",
     "Standing",
     "StreamedAnswer",
     "TransferUsage",
+    "UpstreamResource",
     "UsageLedger",
+    "digested",
+    "files",
     "flow_states_markdown",
     "is_push",
+    "own_headers",
+    "read_digest",
     "register",
+    "store_stream",
 ]

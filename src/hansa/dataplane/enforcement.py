@@ -11,7 +11,7 @@ from hansa.dataplane.model import GoverningAgreement, Grant, GrantState, Member
 from hansa.dataplane.ports import Standing
 from hansa.dataplane.usage import UsageLedger
 from hansa.kernel import Clock, Code, HansaError
-from hansa.policy import CompiledPolicy, Decision, Scope, Usage, compile_policy
+from hansa.policy import CompiledPolicy, Decision, Scope, Usage, compile_policy, only_as_a_whole
 
 _REASONS_MAX = 8
 _NO_ROLES: frozenset[str] = frozenset()
@@ -177,6 +177,13 @@ class Enforcement:
                 "What the agreement lets through has changed.",
                 "Ask again to get what it lets through now.",
             )
+
+    def check_whole(self) -> None:
+        """Raise policy_unsupported when the terms cut data: bytes can't be filtered."""
+        governed = self._live.governed
+        terms = () if governed is None else governed.policy.data_terms
+        if governed is None or terms:
+            raise only_as_a_whole(terms[0] if terms else "")
 
     def still_valid(self) -> bool:
         """Say whether a running answer may go on."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import AsyncIterable, Mapping
 from contextlib import AbstractAsyncContextManager
 from typing import Any, Protocol
 
@@ -82,11 +82,13 @@ class Client(Protocol):
         url: str,
         *,
         headers: Mapping[str, str] | None = None,
-        body: bytes | None = None,
+        body: bytes | AsyncIterable[bytes] | None = None,
         timeout_s: float | None = None,
+        idle_s: float | None = None,
     ) -> AbstractAsyncContextManager[Any]:
         """Open a request and give the answer before its body is read.
 
-        It has `status`, `headers` and `content.iter_any()`.
+        It has `status`, `headers` and `content.iter_any()`. `idle_s` is for bulk: any size and
+        duration, given as it is, as long as bytes keep coming.
         """
         ...

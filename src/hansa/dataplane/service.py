@@ -25,6 +25,7 @@ from hansa.dataplane.usage import UsageLedger
 from hansa.identity import Caller
 from hansa.kernel import Clock, Code, HansaError, Ids
 from hansa.kernel.store import Kind, ReadTx, Store, Tx
+from hansa.policy import only_as_a_whole
 
 _log = structlog.get_logger("hansa.dataplane")
 _LOAD_PAGE = 1_000
@@ -245,6 +246,12 @@ class Grants:
             await self._ensure_governed(live)
         scope = live.scope_or_refusal(self._clock.now(), self._standing)
         return Enforcement(live, scope, self._clock, self._standing, self._usage)
+
+    async def check_whole(self, agreement_id: str) -> None:
+        """Return, or raise policy_unsupported when the terms cut data: bytes can't be filtered."""
+        terms = (await self._govern(agreement_id)).policy.data_terms
+        if terms:
+            raise only_as_a_whole(terms[0])
 
     async def _not_in_use(self, hashed: str) -> LiveGrant:
         """Say why a token that no running grant has is refused; give the grant if it has one."""

@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import ipaddress
 import socket
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterable, AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -21,6 +21,9 @@ from aiohttp.abc import AbstractResolver, ResolveResult
 from yarl import URL
 
 from hansa.kernel.errors import Code, HansaError
+
+BULK_BUFFER_BYTES = 256 * 1024
+"""What is read ahead of whoever takes a bulk answer; twice that pauses the sender."""
 
 
 class OutboundResponse(msgspec.Struct, frozen=True):
@@ -160,14 +163,25 @@ class OutboundClient:
         url: str,
         *,
         headers: Mapping[str, str] | None = None,
-        body: bytes | None = None,
+        body: bytes | AsyncIterable[bytes] | None = None,
         timeout_s: float | None = None,
+        idle_s: float | None = None,
     ) -> AsyncIterator[aiohttp.ClientResponse]:
-        """Open a request and give the answer before its body is read."""
+        """Open a request and give the answer before its body is read.
+
+        `idle_s` is for bulk: any size and duration, as long as no more than so many seconds pass
+        without a byte read; the answer is given as it is, not decompressed. A `body` that is
+        iterated is sent as it comes, no faster than it is taken.
+        """
         target = self.check(url)
         timeout = aiohttp.ClientTimeout(
-            total=timeout_s or self._limits.timeout_s, connect=self._limits.connect_timeout_s
+            total=None if idle_s else timeout_s or self._limits.timeout_s,
+            connect=self._limits.connect_timeout_s,
+            sock_read=idle_s,
         )
+        bulk: dict[str, Any] = {}
+        if idle_s is not None:
+            bulk = {"auto_decompress": False, "read_bufsize": BULK_BUFFER_BYTES}
         try:
             async with self._open().request(
                 method,
@@ -176,6 +190,7 @@ class OutboundClient:
                 data=body,
                 timeout=timeout,
                 allow_redirects=False,
+                **bulk,
             ) as response:
                 yield response
         except TimeoutError as error:
@@ -228,6 +243,15 @@ class OutboundClient:
                 parts.append(part)
             return OutboundResponse(
                 status=response.status,
-                headers={name.lower(): value for name, value in response.headers.items()},
+                headers=_joined(response.headers),
                 body=b"".join(parts),
             )
+
+
+def _joined(headers: Mapping[str, str]) -> dict[str, str]:
+    """Give header fields by lower-case name, those sent several times as one list (RFC 9110 5.3)."""
+    found: dict[str, str] = {}
+    for name, value in headers.items():
+        key = name.lower()
+        found[key] = f"{found[key]}, {value}" if key in found else value
+    return found

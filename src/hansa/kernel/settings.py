@@ -82,6 +82,14 @@ class OutboundSettings(msgspec.Struct, frozen=True, kw_only=True):
     )
 
 
+class FilesSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """Files that are published, or received from others, as they are."""
+
+    bytes_max: Annotated[
+        int, Meta(gt=0, description="Largest file that is taken: uploaded, fetched or pushed here.")
+    ] = 64 * 1024 * 1024 * 1024
+
+
 class TrustSettings(msgspec.Struct, frozen=True, kw_only=True):
     """Membership and its status."""
 
@@ -132,6 +140,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     participants: tuple[ParticipantSettings, ...] = ()
     store: StoreSettings = StoreSettings()
     outbound: OutboundSettings = OutboundSettings()
+    files: FilesSettings = FilesSettings()
     trust: TrustSettings = TrustSettings()
     map: MapSettings = MapSettings()
     log: LogSettings = LogSettings()

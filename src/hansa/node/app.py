@@ -13,7 +13,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Mount, Route
 
-from hansa import __version__, broker, catalogue, exchange, identity, trust, web
+from hansa import __version__, broker, catalogue, dataplane, exchange, identity, trust, web
 from hansa.broker import Access
 from hansa.kernel import Code, HansaError
 from hansa.kernel.problem import problem_response, problems, unexpected
@@ -55,6 +55,7 @@ def routes(node: Node, management: Management) -> list[BaseRoute]:
     """Give every route: health, API, pages, and each room's own under the participant's path."""
     return [
         Mount("/{participant}/data/ngsi-ld/v1", GeoJson(broker.app(lambda r: _governed(node, r)))),
+        Mount("/{participant}/data/files/v1", dataplane.files(lambda name: _fetched(node, name))),
         Mount("/{participant}/ngsi-ld/v1", GeoJson(broker.app(lambda r: _owner(node, r)))),
         *_health(node),
         *Api(management).routes(),
@@ -71,6 +72,10 @@ def routes(node: Node, management: Management) -> list[BaseRoute]:
 
 async def _served(node: Node, request: Request) -> catalogue.Served:
     return node.participant(request.path_params["participant"]).served
+
+
+def _fetched(node: Node, name: str) -> dataplane.Fetched:
+    return node.participant(name).fetched
 
 
 async def _owner(node: Node, request: Request) -> Access:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from hansa.broker import Broker, Dialect
@@ -15,8 +16,10 @@ from hansa.catalogue import (
 from hansa.dataplane import (
     AccessStore,
     Consumer,
+    Fetched,
     Flows,
     Grants,
+    HttpPull,
     NgsiLdPull,
     ProgressLedger,
     UsageLedger,
@@ -41,6 +44,7 @@ from hansa.node.adapters import (
 from hansa.node.directory import Directory, KnownParty
 from hansa.node.journal import Journal
 from hansa.node.questions import DATA_PATH, Questions
+from hansa.node.shelf import Shelf
 from hansa.node.sources import Sources
 from hansa.trust import (
     Anchors,
@@ -53,6 +57,7 @@ from hansa.trust import (
 )
 
 DSP_PATH = "dsp/2025-1"
+FILES_PATH = "data/files/v1"
 _WORDS = {
     ("negotiation", "REQUESTED"): "Negotiation began with",
     ("negotiation", "FINALIZED"): "Contract concluded with",
@@ -70,6 +75,7 @@ class Shared:
     """What all participants of a node share."""
 
     settings: Settings
+    folder: Path
     secret: bytes
     clock: Clock
     ids: Ids
@@ -191,6 +197,14 @@ class Participant(Questions):
         )
         self.sources = Sources(self.store, self.broker, self.journal, clock)
         self.catalogue = Catalogue(self.store, did=self.did, name=self.title, ids=ids, clock=clock)
+        self.shelf = Shelf(
+            shared.folder / "files" / self.id,
+            self.catalogue,
+            shared.client,
+            Sealer(shared.secret, "resource"),
+            ids,
+            bytes_max=shared.settings.files.bytes_max,
+        )
         self.served = Served(self.catalogue, self.gate, self.dsp_url)
         self.remote = RemoteCatalogues(shared.client, self.gate, self.directory, clock=clock)
 
@@ -219,7 +233,16 @@ class Participant(Questions):
             clock=clock,
             ids=ids,
         )
-        self.flows.register(NgsiLdPull(self.grants, self.access))
+        self.fetched = Fetched(self.grants, self.shelf, shared.client)
+        self.flows.register(
+            HttpPull(
+                self.grants,
+                self.access,
+                resources=self.shelf,
+                endpoint=f"{self.url}/{FILES_PATH}",
+            ),
+            NgsiLdPull(self.grants, self.access, has_entities=self.shelf.has_entities),
+        )
         self.gate.on_caller = self.grants.seen
         self.exchange = Exchange(
             did=self.did,

@@ -89,6 +89,7 @@ class Node:
         )
         shared = Shared(
             settings=settings,
+            folder=self.folder,
             secret=self._secret,
             clock=self.clock,
             ids=self.ids,

@@ -18,6 +18,7 @@ import msgspec
 from hansa.catalogue.model import EVERYONE, Bbox, Dataset, RemoteDataset
 from hansa.catalogue.wire_dsp_2025_1 import HANSA
 from hansa.catalogue.words import last_segment, words_of, words_of_dataset
+from hansa.dialect import page_wanted
 from hansa.kernel import Code, HansaError
 from hansa.kernel.store import Condition
 
@@ -167,8 +168,14 @@ def write_filter(wanted: Wanted) -> list[dict[str, Any]]:
     return items
 
 
+def read_edc_query(item: Mapping[str, Any], field: str) -> Wanted | None:
+    """Read the query that EDC sends with every request: a page, and nothing else."""
+    page = page_wanted(item)
+    return None if page is None else Wanted(offset=page.offset, limit=page.limit)
+
+
 Reader = Callable[[Mapping[str, Any], str], Wanted | None]
-READERS: tuple[Reader, ...] = (read_hansa_filter,)
+READERS: tuple[Reader, ...] = (read_hansa_filter, read_edc_query)
 """The forms of filter that are understood; the first that gives something has read it."""
 
 

@@ -28,6 +28,7 @@ from hansa.kernel.outbound import OutboundResponse
 _log = structlog.get_logger("hansa.catalogue")
 _LINK = re.compile(r'<([^>]*)>\s*;[^,<]*\brel\s*=\s*"?next\b', re.IGNORECASE)
 _KEPT_MAX = 1_000
+_UNSUPPORTED = 400
 _Key = tuple[str, Wanted]
 
 
@@ -133,6 +134,8 @@ class RemoteCatalogues:
             if not answer.ok:
                 raise _refused(answer)
             page = await asyncio.to_thread(_page, answer, did)
+            if page.dialect is not None and message.get("filter"):
+                raise _not_filtered()
             url = _next(answer, url)
             datasets = tuple(d for d in page.datasets if d.publisher == did)
             yield RemotePage(title=page.title, datasets=datasets, more=url is not None)
@@ -199,7 +202,7 @@ class RemoteCatalogues:
             try:
                 return await self._read(did, title, wanted, pages_max=1)
             except HansaError as error:
-                if error.facts.get("peer_status") != 400:
+                if error.facts.get("peer_status") != _UNSUPPORTED:
                     raise
             self._without_filter.add(did)
         whole = self._fresh((did, Wanted()))
@@ -247,6 +250,13 @@ def _request(wanted: Wanted | None) -> dict[str, Any]:
     """Write the message; without a wish it has no filter, so that every provider takes it."""
     message = {"@context": [DSP_CONTEXT_URL], "@type": "CatalogRequestMessage"}
     return message if wanted in (None, Wanted()) else {**message, "filter": write_filter(wanted)}
+
+
+def _not_filtered() -> HansaError:
+    """Refuse a page of a dialect that overlooks our filter instead of refusing it (EDC)."""
+    return HansaError(
+        Code.counterparty_refused, "It takes no filter of ours.", peer_status=_UNSUPPORTED
+    )
 
 
 def _page(answer: OutboundResponse, did: str) -> CatalogueDocument:

@@ -249,7 +249,7 @@ class OutboundClient:
 
 
 def _joined(headers: Mapping[str, str]) -> dict[str, str]:
-    """Give header fields by lower-case name, those sent several times as one list (RFC 9110 5.3)."""
+    """Give header fields by lower-case name; one sent several times is one list (RFC 9110 5.3)."""
     found: dict[str, str] = {}
     for name, value in headers.items():
         key = name.lower()

@@ -36,6 +36,9 @@ async def server() -> AsyncIterator[int]:
             await asyncio.sleep(0.5)
         if path == b"/redirect":
             writer.write(b"HTTP/1.1 302 Found\r\nLocation: /\r\nContent-Length: 0\r\n\r\n")
+        elif path == b"/twice":
+            links = b"Link: <a>; rel=next\r\nlink: <b>; rel=prev\r\n"
+            writer.write(b"HTTP/1.1 200 OK\r\n" + links + b"Content-Length: 2\r\n\r\n{}")
         elif path == b"/big":
             writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 5000\r\n\r\n" + b"x" * 5000)
         else:
@@ -102,4 +105,11 @@ async def test_bounds_of_size_time_and_redirects(server: int) -> None:
     with pytest.raises(HansaError) as dead:
         await client.request("GET", "http://localhost:1/")
     assert dead.value.code is Code.outbound_failed
+    await client.close()
+
+
+async def test_a_field_sent_twice_is_one_list(server: int) -> None:
+    client = OutboundClient(OutboundLimits(allow_loopback=True))
+    answer = await client.request("GET", f"http://127.0.0.1:{server}/twice")
+    assert answer.headers["link"] == "<a>; rel=next, <b>; rel=prev"
     await client.close()

@@ -23,6 +23,7 @@ from hansa.catalogue.model import (
     Temporal,
 )
 from hansa.catalogue.wire_dsp_2025_1 import terms
+from hansa.dialect import recognise
 from hansa.kernel import Code, HansaError
 from hansa.kernel.jsonld import to_dsp_compact
 
@@ -35,11 +36,12 @@ _NUMBER = re.compile(r"-?\d+(?:\.\d+)?(?:[eE][-+]?\d+)?")
 
 
 class CatalogueDocument(msgspec.Struct, frozen=True, kw_only=True):
-    """One page of another participant's catalogue."""
+    """One page of another participant's catalogue, and the dialect that it is written in."""
 
     participant: str
     title: str
     datasets: tuple[RemoteDataset, ...]
+    dialect: str | None = None
 
 
 def read_catalog(document: Any) -> list[RemoteDataset]:
@@ -58,6 +60,7 @@ def read_catalog_document(document: Any) -> CatalogueDocument:
         participant=participant,
         title=_member_text(catalogue, terms.TITLE),
         datasets=tuple(_datasets(catalogue, participant, {}, 0)),
+        dialect=recognise(document),
     )
 
 

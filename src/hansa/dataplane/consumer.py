@@ -13,6 +13,7 @@ from hansa.dataplane.access import AccessStore
 from hansa.dataplane.model import Access, DataAddress, FetchedAnswer
 from hansa.dataplane.ports import Client
 from hansa.dataplane.usage import UsageLedger
+from hansa.dialect import authorization
 from hansa.kernel import Code, HansaError
 from hansa.kernel.outbound import OutboundResponse
 
@@ -68,7 +69,7 @@ def _url(address: DataAddress, path: str, query: str) -> str:
 
 def _sent(address: DataAddress, headers: Mapping[str, str] | None) -> dict[str, str]:
     sent = {name: value for name, value in (headers or {}).items() if name.lower() in _SENT}
-    return {**sent, "Authorization": f"Bearer {address.authorization}"}
+    return {**sent, "Authorization": authorization(address.auth_type, address.authorization)}
 
 
 def _shown(headers: Mapping[str, str]) -> dict[str, str]:

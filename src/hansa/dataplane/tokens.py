@@ -7,6 +7,7 @@ import binascii
 from collections.abc import Mapping
 from hashlib import sha256
 
+from hansa.dialect import bare_token
 from hansa.kernel import Code, HansaError
 
 _HEADER_LENGTH_MAX = 4_096
@@ -21,8 +22,8 @@ def digest(token: str) -> str:
 def token_of(headers: Mapping[str, str]) -> str:
     """Give the token of a request: `Bearer`, or `Basic` with the token as password (RFC 7617).
 
-    Header names must be lower case or the mapping case-insensitive. HansaError token_missing,
-    token_malformed.
+    A token and nothing else is one too: so EDC sends what it was given. Header names must be lower
+    case or the mapping case-insensitive. HansaError token_missing, token_malformed.
     """
     header = headers.get("authorization", "")
     if header.startswith("Bearer ") and len(header) <= _HEADER_LENGTH_MAX:
@@ -35,6 +36,9 @@ def token_of(headers: Mapping[str, str]) -> str:
             "The Authorization header is too long.",
             f"At most {_HEADER_LENGTH_MAX} characters.",
         )
+    bare = bare_token(header)
+    if bare is not None:
+        return bare
     scheme, _, rest = header.partition(" ")
     if scheme.lower() == "bearer":
         return rest.strip()

@@ -9,6 +9,7 @@ import pytest
 from dataplane_world import ENDPOINT, NORTH, Base64Sealer, Plane, Provider
 
 from hansa.dataplane import AccessStore, Consumer, DataAddress
+from hansa.dialect import BARE
 from hansa.kernel import Code, HansaError
 from hansa.kernel.crypto import Sealer
 from hansa.kernel.outbound import OutboundResponse
@@ -102,6 +103,15 @@ async def test_an_address_that_cannot_be_used_is_refused(
     with pytest.raises(HansaError) as refused:
         await access.received("t1", address, agreement_id="a1", provider=NORTH)
     assert (refused.value.code, refused.value.facts["field"]) == (Code.invalid_field, field)
+
+
+async def test_the_secret_of_a_bare_address_is_the_whole_header(
+    consumer: Consumer, access: AccessStore, provider: Provider
+) -> None:
+    bare = DataAddress(endpoint=ENDPOINT, authorization=SECRET, auth_type=BARE)
+    await access.received("t2", bare, agreement_id="a1", provider=NORTH)
+    await consumer.fetch("t2", "entities")
+    assert provider.calls[0][2]["Authorization"] == SECRET
 
 
 async def test_a_fetch_carries_the_token_and_only_harmless_headers(

@@ -52,6 +52,11 @@ async def test_the_token_may_come_as_password_for_programs_like_qgis(plane: Plan
     assert (await plane.grants.authorise({"authorization": f"bearer  {token} "})).still_valid()
 
 
+async def test_the_token_may_come_without_a_scheme_as_edc_sends_it(plane: Plane) -> None:
+    token = (await started(plane)).authorization
+    assert (await plane.grants.authorise({"authorization": token})).still_valid()
+
+
 @pytest.mark.parametrize(
     ("headers", "code"),
     [
@@ -63,6 +68,7 @@ async def test_the_token_may_come_as_password_for_programs_like_qgis(plane: Plan
         ({"authorization": "Digest x"}, Code.token_malformed),
         ({"authorization": "Bearer " + "x" * 5_000}, Code.token_malformed),
         (bearer("x" * 43), Code.token_unknown),
+        ({"authorization": "x" * 43}, Code.token_unknown),
         (bearer(""), Code.token_unknown),
         (bearer("é\udcff"), Code.token_unknown),
         (basic("x" * 43, "y"), Code.token_unknown),

@@ -62,6 +62,10 @@ class Sealer(Protocol):
 class Client(Protocol):
     """The guarded client."""
 
+    def check(self, url: str) -> Any:
+        """Return unless the URL may not be called: HansaError outbound_blocked says why."""
+        ...
+
     async def request(
         self,
         method: str,

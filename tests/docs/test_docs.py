@@ -21,7 +21,7 @@ from hansa.cli import _COMMANDS
 from hansa.kernel import settings
 from hansa.kernel.errors import Code
 from hansa.kernel.telemetry import REGISTRY
-from hansa.node.openapi import OPERATIONS
+from hansa.node.api import OPERATIONS
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCS = ROOT / "docs"
@@ -195,8 +195,9 @@ def test_every_command_is_documented() -> None:
 
 def test_every_operation_is_documented() -> None:
     text = page("management-api.md")
-    for method, path, summary, _, _ in OPERATIONS:
-        assert f"| {method} | `{path}` | {summary} |" in text
+    for operation in OPERATIONS:
+        row = f"| {operation.method} | `{operation.path}` | {operation.summary} |"
+        assert row in text
 
 
 def test_json_shown_is_json_and_the_mapping_is_one() -> None:

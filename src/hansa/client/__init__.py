@@ -12,6 +12,75 @@ Blocking, on the standard library: a script, a notebook and a thread can use it 
 
 from __future__ import annotations
 
+import importlib
+from typing import TYPE_CHECKING, Any
+
 from hansa.client.connection import Client
 
-__all__ = ["Client"]
+if TYPE_CHECKING:  # the types cost 25 ms to import, which a command without them need not wait for
+    from hansa.client.model import (
+        Attribute,
+        CataloguePage,
+        Dataset,
+        Event,
+        Offer,
+        Page,
+        Party,
+        Publisher,
+        Resource,
+        Terms,
+        Webhook,
+    )
+    from hansa.client.trade import (
+        Access,
+        Agreement,
+        Approval,
+        Draft,
+        Message,
+        Moment,
+        Negotiation,
+        Progress,
+        Refusal,
+        Script,
+        Step,
+        Transfer,
+        Usage,
+    )
+
+__all__ = [
+    "Access",
+    "Agreement",
+    "Approval",
+    "Attribute",
+    "CataloguePage",
+    "Client",
+    "Dataset",
+    "Draft",
+    "Event",
+    "Message",
+    "Moment",
+    "Negotiation",
+    "Offer",
+    "Page",
+    "Party",
+    "Progress",
+    "Publisher",
+    "Refusal",
+    "Resource",
+    "Script",
+    "Step",
+    "Terms",
+    "Transfer",
+    "Usage",
+    "Webhook",
+]
+_MODULES = ("hansa.client.model", "hansa.client.trade")
+
+
+def __getattr__(name: str) -> Any:
+    """Import the types when the first of them is asked for (PEP 562)."""
+    if name in __all__:
+        for module in map(importlib.import_module, _MODULES):
+            if name in vars(module):
+                return vars(module)[name]
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

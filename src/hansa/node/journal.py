@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, Callable
 from datetime import datetime
 
 import msgspec
@@ -17,6 +17,8 @@ _KEPT = 2_000
 _TRIM_EVERY = 200
 _FOLLOWERS_MAX = 100
 _QUEUE_MAX = 256
+_PAGE = 100
+_QUIET_S = 15.0
 
 
 class Event(msgspec.Struct, frozen=True, kw_only=True):
@@ -32,6 +34,21 @@ class Event(msgspec.Struct, frozen=True, kw_only=True):
 EVENTS = Kind("node_event", Event, key=lambda event: event.id)
 
 
+class _Follower:
+    """Somebody who follows along: a bounded queue, and whether it ran over."""
+
+    def __init__(self) -> None:
+        self.queue: asyncio.Queue[Event] = asyncio.Queue(_QUEUE_MAX)
+        self.missed = False
+
+    def tell(self, event: Event) -> None:
+        """Hand over an event; one that is too many is read from the store later."""
+        if self.queue.full():
+            self.missed = True
+        else:
+            self.queue.put_nowait(event)
+
+
 class Journal:
     """Note events durably and hand them to whoever follows. Keeps the last 2,000."""
 
@@ -39,25 +56,30 @@ class Journal:
         self._store = store
         self._clock = clock
         self._ids = ids
-        self._followers: set[asyncio.Queue[Event]] = set()
+        self._followers: set[_Follower] = set()
         self._noted = 0
         self._tasks: set[asyncio.Task[None]] = set()
+        self.also: Callable[[Tx, Event], None] | None = None
 
     def note(self, kind: str, text: str, subject: str | None = None) -> None:
         """Note an event soon; the caller does not wait for it."""
         event = Event(
             id=self._ids.new(), at=self._clock.now(), kind=kind, text=text, subject=subject
         )
-        for queue in self._followers:
-            if not queue.full():
-                queue.put_nowait(event)
+        for follower in self._followers:
+            follower.tell(event)
         task = asyncio.ensure_future(self._write(event))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
     async def _write(self, event: Event) -> None:
+        def keep(tx: Tx) -> None:
+            tx.put(EVENTS, event)
+            if self.also is not None:
+                self.also(tx, event)
+
         try:
-            await self._store.write(lambda tx: tx.put(EVENTS, event))
+            await self._store.write(keep)
             self._noted += 1
             if self._noted % _TRIM_EVERY == 0:
                 await self._trim()
@@ -85,22 +107,62 @@ class Journal:
             lambda tx: tx.find(EVENTS, after=before, limit=limit, newest_first=True)
         )
 
-    async def follow(self) -> AsyncIterator[Event | None]:
-        """Give events as they come; None every 15 s, so that a dead connection is noticed."""
+    async def since(self, after: str, *, limit: int = 100) -> list[Event]:
+        """List kept events, oldest first, that are younger than the event `after`."""
+        await self.settled()
+        return await self._store.read(lambda tx: tx.find(EVENTS, after=after, limit=limit))
+
+    async def keeps(self, event_id: str) -> bool:
+        """Say whether an event is still kept, so that all that followed it can be given."""
+        return await self._store.read(lambda tx: tx.get(EVENTS, event_id)) is not None
+
+    async def settled(self) -> None:
+        """Wait until what was noted so far is kept."""
+        if self._tasks:
+            await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    async def follow(self, after: str | None = None) -> AsyncGenerator[Event | None, None]:
+        """Give events as they come; None every 15 s, so that a dead connection is noticed.
+
+        With `after`, first those that came since that event, each once and in order, as far as they
+        are kept. A follower that is slow loses nothing that is kept: what its queue can't hold is
+        read from the store. Beyond 100 followers the stream ends at once.
+        """
         if len(self._followers) >= _FOLLOWERS_MAX:
             return
-        queue: asyncio.Queue[Event] = asyncio.Queue(_QUEUE_MAX)
-        self._followers.add(queue)
+        follower = _Follower()
+        self._followers.add(follower)
+        last = after
+        replay = after is not None
         try:
             while True:
+                if replay or (follower.missed and follower.queue.empty()):
+                    replay = follower.missed = False
+                    async for event in self._missed(last or ""):
+                        last = event.id
+                        yield event
+                    continue
                 try:
-                    yield await asyncio.wait_for(queue.get(), 15)
+                    event = await asyncio.wait_for(follower.queue.get(), _QUIET_S)
                 except TimeoutError:
                     yield None
+                    continue
+                if last is None or event.id > last:
+                    last = event.id
+                    yield event
         finally:
-            self._followers.discard(queue)
+            self._followers.discard(follower)
+
+    async def _missed(self, last: str) -> AsyncGenerator[Event, None]:
+        """Give what is kept and younger than `last`, in order."""
+        while True:
+            found = await self.since(last, limit=_PAGE)
+            for event in found:
+                last = event.id
+                yield event
+            if len(found) < _PAGE:
+                return
 
     async def close(self) -> None:
         """Wait until what was noted is kept."""
-        if self._tasks:
-            await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self.settled()

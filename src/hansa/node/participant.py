@@ -46,6 +46,7 @@ from hansa.node.journal import Journal
 from hansa.node.questions import DATA_PATH, Questions
 from hansa.node.shelf import Shelf
 from hansa.node.sources import Sources
+from hansa.node.waits import Waits
 from hansa.trust import (
     Anchors,
     Authority,
@@ -260,6 +261,8 @@ class Participant(Questions):
             ),
         )
         self.agreements.exchange = self.control.exchange = self.exchange
+        self.waits = Waits()
+        self.exchange.on_change(self.waits.changed)
         self.exchange.on_change(self._changed)
         self.exchange.on_agreement_ended(self._agreement_ended)
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from hansa.catalogue import RemoteDataset
 from hansa.exchange import ContractNegotiation, Role
 from hansa.identity import Caller
 from hansa.kernel import Code, HansaError
 from hansa.node.management.access import Json, given
 from hansa.node.management.moves import waits_for_us
 from hansa.node.management.pages import LIMIT_MAX, checked_limit, page_of
-from hansa.node.management.trade import Trade, sides_of
+from hansa.node.management.trade import Trade, reached, reached_at, sides_of
 from hansa.node.participant import Participant
 from hansa.policy import offer_from_template
 
@@ -37,10 +38,28 @@ class Negotiations(Trade):
         found = await p.exchange.negotiations(limit=many, after=after, **where)
         return await page_of(found, limit, lambda n: n.id, lambda n: self._negotiation(p, n))
 
-    async def negotiation(self, caller: Caller, participant: str, negotiation_id: str) -> Json:
-        """Give one negotiation with its messages."""
+    async def negotiation(
+        self,
+        caller: Caller,
+        participant: str,
+        negotiation_id: str,
+        *,
+        wait: frozenset[str] = frozenset(),
+        since: str | None = None,
+        timeout_s: float = 0.0,
+    ) -> Json:
+        """Give one negotiation with its messages.
+
+        With `wait` it is given once it is in one of these states or at its end, with `since` (its
+        `modified`) once it changed, in any case after `timeout_s`.
+        """
         p = self.participant(caller, participant)
-        process = await p.exchange.negotiation(negotiation_id)
+        process = await p.waits.until(
+            negotiation_id,
+            lambda: p.exchange.negotiation(negotiation_id),
+            lambda found: reached(found, wait, since),
+            timeout_s,
+        )
         return await self._negotiation(p, process, with_messages=True)
 
     async def negotiate(
@@ -50,24 +69,31 @@ class Negotiations(Trade):
         *,
         provider_did: str,
         dataset_id: str,
-        offer_id: str,
+        offer_id: str = "",
+        offer: Json | None = None,
+        counterparty_url: str | None = None,
     ) -> Json:
-        """Ask a provider for a dataset under one of its offers."""
+        """Ask a provider for a dataset under one of its offers, or under terms of our own.
+
+        `counterparty_url` is the DSP base URL of a provider that the directory does not know: its
+        catalogue is not read, so the `offer` must be given whole.
+        """
         p = self.participant(caller, participant)
         _check_other(p, provider_did, "provider_did")
-        with given("provider_did"):
-            dataset = await p.remote.dataset(provider_did, dataset_id)
-        offer = dataset.offer(offer_id)
-        if offer is None:
-            raise HansaError(
-                Code.not_found,
-                "The provider does not make this offer.",
-                "Read the catalogue again: offers may have changed.",
-                field="offer_id",
+        if counterparty_url is not None:
+            if offer is None:
+                raise _missing("offer", "Give the provider's offer as ODRL.")
+            title, asked = dataset_id, offer
+        else:
+            with given("provider_did"):
+                dataset = await p.remote.dataset(provider_did, dataset_id)
+            title, asked = dataset.title, _asked(dataset, offer_id, offer)
+            await p.remember(dataset)
+        with given("counterparty_url" if counterparty_url else "provider_did"):
+            process = await p.exchange.negotiate(
+                provider_did, dataset_id, asked, **reached_at(counterparty_url)
             )
-        await p.remember(dataset)
-        process = await p.exchange.negotiate(provider_did, dataset_id, offer.odrl)
-        p.journal.note("negotiation.requested", f"Asked for “{dataset.title}”", process.id)
+        p.journal.note("negotiation.requested", f"Asked for “{title}”", process.id)
         return await self._negotiation(p, process)
 
     async def offer(
@@ -78,6 +104,7 @@ class Negotiations(Trade):
         consumer_did: str,
         dataset_id: str,
         offer_id: str,
+        counterparty_url: str | None = None,
     ) -> Json:
         """Offer a dataset of our own to a participant that has not asked for it."""
         p = self.participant(caller, participant)
@@ -92,7 +119,9 @@ class Negotiations(Trade):
                 field="offer_id",
             )
         with given("consumer_did"):
-            process = await p.exchange.offer(consumer_did, dataset_id, offer.odrl)
+            process = await p.exchange.offer(
+                consumer_did, dataset_id, offer.odrl, **reached_at(counterparty_url)
+            )
         p.journal.note("negotiation.offered", f"Offered “{dataset.title}”", process.id)
         return await self._negotiation(p, process)
 
@@ -149,6 +178,25 @@ class Negotiations(Trade):
         """Agree to the terms on the table, as provider: the operator's yes."""
         p = self.participant(caller, participant)
         return await self._negotiation(p, await p.exchange.agree(negotiation_id))
+
+    async def verify(self, caller: Caller, participant: str, negotiation_id: str) -> Json:
+        """Confirm the provider's agreement, as its consumer."""
+        p = self.participant(caller, participant)
+        return await self._negotiation(p, await p.exchange.verify(negotiation_id))  # type: ignore[attr-defined]
+
+    async def finalize(self, caller: Caller, participant: str, negotiation_id: str) -> Json:
+        """Conclude the contract, as its provider."""
+        p = self.participant(caller, participant)
+        return await self._negotiation(p, await p.exchange.finalize(negotiation_id))  # type: ignore[attr-defined]
+
+    async def retry_negotiation(
+        self, caller: Caller, participant: str, negotiation_id: str
+    ) -> Json:
+        """Send the message that is on its way now, instead of at its next try."""
+        p = self.participant(caller, participant)
+        process = await p.exchange.negotiation(negotiation_id)
+        await self._send_now(p, process)
+        return await self._negotiation(p, process)
 
     async def terminate_negotiation(
         self, caller: Caller, participant: str, negotiation_id: str, *, reason: str
@@ -215,6 +263,26 @@ class Negotiations(Trade):
             if offer.id == process.offer_id:
                 return {**offer.odrl, **sides_of(p, process)}
         return None
+
+
+def _asked(dataset: RemoteDataset, offer_id: str, offer: Json | None) -> Json:
+    """Give the offer to ask under: the provider's own, or ours with the id of one of its offers."""
+    known = dataset.offer(offer_id or str((offer or {}).get("@id", "")))
+    if known is None and offer is not None and not offer_id:
+        known = dataset.offers[0] if dataset.offers else None
+    if known is None:
+        offers = ", ".join(each.id for each in dataset.offers) or "none"
+        raise HansaError(
+            Code.not_found,
+            "The provider does not make this offer.",
+            f"Its offers of this dataset: {offers}.",
+            field="offer_id",
+        )
+    return known.odrl if offer is None else {**offer, "@id": known.id}
+
+
+def _missing(field: str, step: str) -> HansaError:
+    return HansaError(Code.invalid_field, f"`{field}` is missing.", step, field=field)
 
 
 def _check_other(p: Participant, did: str, field: str) -> None:

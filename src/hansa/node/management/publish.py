@@ -17,7 +17,8 @@ from hansa.catalogue import Attribute, Temporal, slug
 from hansa.identity import Caller
 from hansa.kernel import Code, HansaError
 from hansa.node.management.access import Json, given
-from hansa.node.management.data import Data, DatasetBody
+from hansa.node.management.data import DatasetBody
+from hansa.node.management.offering import Offering
 from hansa.node.participant import Participant
 from hansa.web import Upload
 
@@ -28,7 +29,7 @@ _URL_TIMEOUT_S = 120.0
 T = TypeVar("T")
 
 
-class Publishing(Data):
+class Publishing(Offering):
     """The publishing side of the management API."""
 
     async def suggest(

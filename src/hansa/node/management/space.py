@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from typing import Any
+from collections.abc import AsyncGenerator
 
 import msgspec
 from starlette.requests import Request
@@ -11,6 +10,7 @@ from starlette.requests import Request
 from hansa.exchange import AgreementState, TransferProcess
 from hansa.identity import Caller
 from hansa.kernel import Code, HansaError, iso
+from hansa.node.journal import Event
 from hansa.node.management import views
 from hansa.node.management.access import Access, Json, given
 from hansa.node.participant import Participant
@@ -180,9 +180,15 @@ class Space(Access):
         ]
         return {"items": items, "next": found[-1].id if len(found) == _EVENTS else None}
 
-    def follow(self, caller: Caller, participant: str) -> AsyncIterator[Any]:
-        """Give events as they come."""
-        return self.participant(caller, participant).journal.follow()
+    async def keeps(self, caller: Caller, participant: str, event_id: str) -> bool:
+        """Say whether an event is still kept."""
+        return await self.participant(caller, participant).journal.keeps(event_id)
+
+    def follow(
+        self, caller: Caller, participant: str, *, after: str | None = None
+    ) -> AsyncGenerator[Event | None, None]:
+        """Give events as they come, with `after` first those since that event."""
+        return self.participant(caller, participant).journal.follow(after)
 
     def _authority(self, caller: Caller, participant: str) -> Authority:
         p = self.participant(caller, participant)

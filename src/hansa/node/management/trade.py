@@ -9,13 +9,15 @@ from typing import Any
 import msgspec
 
 from hansa.exchange import (
+    NEGOTIATION,
+    TRANSFER,
     Agreement,
     ContractNegotiation,
     LogEntry,
     Role,
     TransferProcess,
 )
-from hansa.kernel import HansaError
+from hansa.kernel import Code, HansaError, iso
 from hansa.node.management import views
 from hansa.node.management.access import Access, Json
 from hansa.node.management.messages import Conversation, message_view
@@ -94,6 +96,15 @@ class Trade(Access):
         due = views.moment(action.due)
         return {"attempts": action.attempts, "due": due, "error": action.error}
 
+    async def _send_now(self, p: Participant, process: Process) -> None:
+        if process.pending is None:
+            raise HansaError(
+                Code.illegal_state,
+                "No message is on its way.",
+                "Look at what is possible now: `actions`.",
+            )
+        await p.exchange.send_now(process.id)  # type: ignore[attr-defined]
+
     async def _agreement(
         self, p: Participant, agreement: Agreement, *, with_cut: bool = False
     ) -> Json:
@@ -139,3 +150,18 @@ def sides_of(p: Participant, process: ContractNegotiation) -> Json:
     sides = (p.did, process.counterparty)
     assigner, assignee = sides if process.role is Role.provider else sides[::-1]
     return {"assigner": assigner, "assignee": assignee}
+
+
+def reached(process: Process, states: frozenset[str], since: str | None) -> bool:
+    """Say whether what a caller waits for has come: a state or the end, or any change."""
+    if not states and since is None:
+        return True
+    if since is not None and iso(process.modified) != since:
+        return True
+    machine = NEGOTIATION if isinstance(process, ContractNegotiation) else TRANSFER
+    return process.state.value in states or process.state in machine.terminal
+
+
+def reached_at(counterparty_url: str | None) -> Json:
+    """Give the address of a counterparty that the directory does not know, as the exchange asks."""
+    return {} if counterparty_url is None else {"callback": counterparty_url}

@@ -9,12 +9,12 @@ from typing import Any
 import msgspec
 
 from hansa.dataplane import FetchedAnswer
-from hansa.exchange import Role
+from hansa.exchange import DataAddress, Role
 from hansa.identity import Caller
 from hansa.kernel import Code, HansaError, iso
 from hansa.node.management.access import Json
 from hansa.node.management.pages import LIMIT_MAX, checked_limit, page_of
-from hansa.node.management.trade import Trade
+from hansa.node.management.trade import Trade, reached, reached_at
 
 
 class Transfers(Trade):
@@ -35,10 +35,27 @@ class Transfers(Trade):
         found = await p.exchange.transfers(limit=many, after=after, **where)
         return await page_of(found, limit, lambda t: t.id, lambda t: self._transfer(p, t))
 
-    async def transfer(self, caller: Caller, participant: str, transfer_id: str) -> Json:
-        """Give one transfer; on the provider's side with what the contract cut away."""
+    async def transfer(
+        self,
+        caller: Caller,
+        participant: str,
+        transfer_id: str,
+        *,
+        wait: frozenset[str] = frozenset(),
+        since: str | None = None,
+        timeout_s: float = 0.0,
+    ) -> Json:
+        """Give one transfer with its messages, on the provider's side with what the contract cuts.
+
+        `wait`, `since` and `timeout_s` as in `negotiation`.
+        """
         p = self.participant(caller, participant)
-        process = await p.exchange.transfer(transfer_id)
+        process = await p.waits.until(
+            transfer_id,
+            lambda: p.exchange.transfer(transfer_id),
+            lambda found: reached(found, wait, since),
+            timeout_s,
+        )
         view = await self._transfer(p, process, with_messages=True)
         agreement = await p.exchange.agreement(process.agreement_id)
         view["cut"] = await p.cut_of(agreement)
@@ -46,10 +63,39 @@ class Transfers(Trade):
         view["agreement_state"] = agreement.state.value
         return view
 
-    async def request_transfer(self, caller: Caller, participant: str, agreement_id: str) -> Json:
-        """Start an HttpData-PULL transfer under an agreement, as its consumer."""
+    async def request_transfer(
+        self,
+        caller: Caller,
+        participant: str,
+        agreement_id: str,
+        *,
+        format: str = "HttpData-PULL",
+        data_address: Mapping[str, Any] | None = None,
+        counterparty_url: str | None = None,
+    ) -> Json:
+        """Ask for the data of an agreement, as its consumer.
+
+        `data_address` (`{endpoint_type, endpoint, properties}`) says where a push goes; without one
+        it comes to this node's own inbox.
+        """
         p = self.participant(caller, participant)
-        return await self._transfer(p, await p.exchange.request_transfer(agreement_id))
+        more: Json = reached_at(counterparty_url)
+        if data_address is not None:
+            more["address"] = msgspec.convert(data_address, DataAddress)
+        process = await p.exchange.request_transfer(agreement_id, format, **more)
+        return await self._transfer(p, process)
+
+    async def start_transfer(self, caller: Caller, participant: str, transfer_id: str) -> Json:
+        """Start a transfer that waits for the operator, as its provider."""
+        p = self.participant(caller, participant)
+        return await self._transfer(p, await p.exchange.start_transfer(transfer_id))  # type: ignore[attr-defined]
+
+    async def retry_transfer(self, caller: Caller, participant: str, transfer_id: str) -> Json:
+        """Send the message that is on its way now, instead of at its next try."""
+        p = self.participant(caller, participant)
+        process = await p.exchange.transfer(transfer_id)
+        await self._send_now(p, process)
+        return await self._transfer(p, process)
 
     async def suspend_transfer(
         self, caller: Caller, participant: str, transfer_id: str, *, reason: str

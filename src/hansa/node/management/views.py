@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from hansa.catalogue import Attribute, Dataset, RemoteDataset
+from hansa.catalogue import Attribute, Dataset, RemoteDataset, RemoteResource, Resource
 from hansa.dataplane import TransferUsage
 from hansa.exchange import Agreement, ContractNegotiation, TransferProcess
 from hansa.kernel import iso
@@ -97,6 +97,9 @@ def dataset_view(
         "freshness_s": None if newest is None else max(0, int((now - newest).total_seconds())),
         "entities": entities,
         "agreement_id": agreement_id,
+        "formats": list(dataset.formats),
+        "resource": _resource(dataset.resource),
+        "approval": dataset.approval if isinstance(dataset, Dataset) else None,
         "offers": [
             {
                 "id": offer.id,
@@ -109,6 +112,17 @@ def dataset_view(
             }
             for offer in dataset.offers
         ],
+    }
+
+
+def _resource(resource: Resource | RemoteResource | None) -> Json | None:
+    if resource is None:
+        return None
+    return {
+        "name": resource.name,
+        "media_type": resource.media_type,
+        "size": resource.size,
+        "digest": resource.digest,
     }
 
 

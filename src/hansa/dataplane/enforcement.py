@@ -62,7 +62,8 @@ class LiveGrant:
         """
         grant = self.grant
         member = self.members.get(grant.consumer)
-        check_member(grant.consumer, member, now, standing)
+        if not grant.vouched:
+            check_member(grant.consumer, member, now, standing)
         governed = self.governed
         if governed is None or not governed.agreement.active:
             raise agreement_ended(None if governed is None else governed.agreement.ended_reason)

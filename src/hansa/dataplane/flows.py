@@ -21,7 +21,7 @@ from hansa.dataplane.flow import (
     PlaneAnswer,
     Progress,
 )
-from hansa.dataplane.flow_book import FlowBook
+from hansa.dataplane.flow_book import FlowBook, flow_ended
 from hansa.dataplane.model import DataAddress
 from hansa.dataplane.planes import Plane
 from hansa.dataplane.ports import ControlPlane, Sealer
@@ -65,16 +65,25 @@ class Flows:
         self._clock = clock
         self._ids = ids
         self._planes: list[Plane] = []
+        self._foreign: Plane | None = None
         self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
     def register(self, *planes: Plane) -> None:
         """Add planes; of two with one profile the first that serves the dataset is taken."""
         self._planes += planes
 
+    def register_foreign(self, plane: Plane) -> None:
+        """Set the plane that stands for all that others operate: asked when none of ours serves."""
+        self._foreign = plane
+
     @property
     def profiles(self) -> tuple[str, ...]:
         """Name every profile that a registered plane serves."""
-        return tuple(dict.fromkeys(name for plane in self._planes for name in plane.profiles))
+        return tuple(dict.fromkeys(name for plane in self._all for name in plane.profiles))
+
+    @property
+    def _all(self) -> list[Plane]:
+        return self._planes if self._foreign is None else [*self._planes, self._foreign]
 
     async def load(self) -> int:
         """Go on with the pushes that ran when the node stopped; give their number.
@@ -93,7 +102,7 @@ class Flows:
         async with self._lock(flow.id):
             try:
                 plane = await self._plane(flow)
-                await self._grants.allow(flow.id, flow.agreement_id, flow.counterparty)
+                await self._allow(flow)
                 await plane.start(flow, self._book.opened(flow, flow.sealed))
             except HansaError as error:
                 await self.on_error(flow.id, f"{error.code.value}: {error.title}")
@@ -128,7 +137,7 @@ class Flows:
             answer = await plane.prepare(flow, address)
             resumed = flow.state is FlowState.SUSPENDED
             done = FlowState.STARTED if resumed else FlowState.PREPARED
-            return await self._answered(flow, answer, FlowState.PREPARING, done)
+            return await self._answered(flow, plane, answer, FlowState.PREPARING, done)
 
     async def requested(self, asked: DataFlow, address: DataAddress) -> None:
         """Keep the consumer's address of a push, durably; a newer one replaces it."""
@@ -146,33 +155,39 @@ class Flows:
         async with self._lock(asked.id):
             flow = await self._book.known(asked)
             if flow.state in ENDED:
-                raise _ended(flow)
+                raise flow_ended(flow)
             if flow.state is FlowState.STARTED and flow.opened is not None:
                 return Opened(self._book.opened(flow, flow.opened))
             plane = await self._plane(flow)
             if address is not None:
                 flow = await self._book.put(flow, sealed=self._book.sealed(flow, address))
             await plane.check(flow, self._book.opened(flow, flow.sealed))
+            if flow.push or flow.control:
+                await self._allow(flow)
             if flow.push:
                 flow = await self._begin(flow)
             answer = await plane.start(flow, self._book.opened(flow, flow.sealed))
-            return await self._answered(flow, answer, FlowState.STARTING, FlowState.STARTED)
+            return await self._answered(flow, plane, answer, FlowState.STARTING, FlowState.STARTED)
 
     async def _begin(self, flow: DataFlow) -> DataFlow:
-        """Let a push send, and write that it begins before it does."""
-        await self._grants.allow(flow.id, flow.agreement_id, flow.counterparty)
+        """Write that a push begins before it does."""
         if flow.state is FlowState.SUSPENDED:
             return await self._book.put(flow, state=FlowState.STARTED, reason=None)
         if flow.state is FlowState.STARTED:
             return flow
         return await self._book.put(flow, state=FlowState.STARTING)
 
+    async def _allow(self, flow: DataFlow) -> None:
+        await self._grants.allow(
+            flow.id, flow.agreement_id, flow.counterparty, vouched=bool(flow.control)
+        )
+
     async def started(self, asked: DataFlow, address: DataAddress | None = None) -> None:
         """Note as consumer that the provider started; an address is durable on return."""
         async with self._lock(asked.id):
             flow = await self._book.known(asked)
             if flow.state in ENDED:
-                raise _ended(flow)
+                raise flow_ended(flow)
             plane = await self._plane(flow)
             if address is not None:
                 await plane.check(flow, address)
@@ -259,7 +274,10 @@ class Flows:
         self._progress.note(flow_id, progress)
 
     async def ready(self, flow_id: str, address: DataAddress | None = None) -> None:
-        """Tell the control plane that a flow, which was not ready at once, is."""
+        """Tell the control plane that a flow, which was not ready at once, is.
+
+        Not to be awaited within the plane's own `prepare` or `start`.
+        """
         targets = {FlowState.PREPARING: FlowState.PREPARED, FlowState.STARTING: FlowState.STARTED}
 
         def change(flow: DataFlow) -> DataFlow:
@@ -268,7 +286,8 @@ class Flows:
             opened = None if address is None else self._book.sealed(flow, address)
             return msgspec.structs.replace(flow, state=targets[flow.state], opened=opened)
 
-        await self._tell(flow_id, "ready", change)
+        async with self._lock(flow_id):
+            await self._tell(flow_id, "ready", change)
 
     async def on_done(self, flow_id: str) -> None:
         """Tell the control plane that all data were moved. The flow's own access is closed."""
@@ -335,7 +354,7 @@ class Flows:
         return lock
 
     async def _plane(self, flow: DataFlow) -> Plane:
-        fitting = [p for p in self._planes if flow.profile in p.profiles]
+        fitting = [p for p in self._all if flow.profile in p.profiles]
         for plane in fitting:
             if await plane.serves(flow):
                 return plane
@@ -348,14 +367,339 @@ class Flows:
         )
 
     async def _answered(
-        self, flow: DataFlow, answer: PlaneAnswer, waiting: FlowState, done: FlowState
+        self,
+        flow: DataFlow,
+        plane: Plane,
+        answer: PlaneAnswer,
+        waiting: FlowState,
+        done: FlowState,
     ) -> Opened:
+        """Keep what was answered. A plane of ours makes a pull's access anew at each start."""
         if answer is NOT_READY:
             await self._book.put(flow, state=waiting)
             return Opened(ready=False)
         assert answer is None or isinstance(answer, DataAddress)
-        # The access of a pull is made anew at each start; where to push to is said again.
-        kept = self._book.sealed(flow, answer) if answer is not None and flow.push else flow.opened
+        kept = flow.opened
+        if answer is not None and (flow.push or plane is self._foreign):
+            kept = self._book.sealed(flow, answer)
+        await self._book.put(flow, state=done, opened=kept, reason=None)
+        return Opened(answer)
+
+
+def register(self, *planes: Plane) -> None:
+        """Add planes; of two with one profile the first that serves the dataset is taken."""
+        self._planes += planes
+
+    def register_foreign(self, plane: Plane) -> None:
+        """Set the plane that stands for all that others operate: asked when none of ours serves."""
+        self._foreign = plane
+
+    @property
+    def profiles(self) -> tuple[str, ...]:
+        """Name every profile that a registered plane serves."""
+        return tuple(dict.fromkeys(name for plane in self._all for name in plane.profiles))
+
+    @property
+    def _all(self) -> list[Plane]:
+        return self._planes if self._foreign is None else [*self._planes, self._foreign]
+
+    async def load(self) -> int:
+        """Go on with the pushes that ran when the node stopped; give their number.
+
+        One that can't go on is told to the control plane as an error.
+        """
+        running = 0
+        after: str | None = None
+        while page := await self._book.running(after):
+            for flow in page:
+                running += await self._rerun(flow)
+            after = page[-1].id
+        return running
+
+    async def _rerun(self, flow: DataFlow) -> bool:
+        async with self._lock(flow.id):
+            try:
+                plane = await self._plane(flow)
+                await self._allow(flow)
+                await plane.start(flow, self._book.opened(flow, flow.sealed))
+            except HansaError as error:
+                await self.on_error(flow.id, f"{error.code.value}: {error.title}")
+                return False
+            return True
+
+    async def stop(self) -> None:
+        """Write down the progress that is not yet written."""
+        await self._progress.stop()
+
+    # -- asked by the control plane ----------------------------------------------------------
+
+    async def check(self, asked: DataFlow, address: DataAddress | None = None) -> None:
+        """Return when a plane of ours can do it; HansaError invalid_field, policy_unsupported."""
+        plane = await self._plane(asked)
+        await plane.check(asked, address)
+
+    async def prepare(self, asked: DataFlow, address: DataAddress | None = None) -> Opened:
+        """Get ready as consumer, before the request; for a suspended flow: before its resume.
+
+        Give the address that the provider has to send to, if it is a push.
+        """
+        async with self._lock(asked.id):
+            flow = await self._book.known(asked)
+            if flow.opened is not None and flow.state is not FlowState.SUSPENDED:
+                return Opened(self._book.opened(flow, flow.opened))
+            if flow.state not in (FlowState.INITIALIZED, FlowState.PREPARING, FlowState.SUSPENDED):
+                return Opened(ready=flow.state not in ENDED)
+            plane = await self._plane(flow)
+            if flow.push:
+                flow = await self._book.put(flow)
+            answer = await plane.prepare(flow, address)
+            resumed = flow.state is FlowState.SUSPENDED
+            done = FlowState.STARTED if resumed else FlowState.PREPARED
+            return await self._answered(flow, plane, answer, FlowState.PREPARING, done)
+
+    async def requested(self, asked: DataFlow, address: DataAddress) -> None:
+        """Keep the consumer's address of a push, durably; a newer one replaces it."""
+        async with self._lock(asked.id):
+            flow = await self._book.known(asked)
+            plane = await self._plane(flow)
+            await plane.check(flow, address)
+            await self._book.put(flow, sealed=self._book.sealed(flow, address))
+
+    async def start(self, asked: DataFlow, address: DataAddress | None = None) -> Opened:
+        """Begin or go on as provider; for a pull give the access.
+
+        HansaError agreement_ended, not_found, transfer_ended, policy_unsupported, invalid_field.
+        """
+        async with self._lock(asked.id):
+            flow = await self._book.known(asked)
+            if flow.state in ENDED:
+                raise flow_ended(flow)
+            if flow.state is FlowState.STARTED and flow.opened is not None:
+                return Opened(self._book.opened(flow, flow.opened))
+            plane = await self._plane(flow)
+            if address is not None:
+                flow = await self._book.put(flow, sealed=self._book.sealed(flow, address))
+            await plane.check(flow, self._book.opened(flow, flow.sealed))
+            if flow.push or flow.control:
+                await self._allow(flow)
+            if flow.push:
+                flow = await self._begin(flow)
+            answer = await plane.start(flow, self._book.opened(flow, flow.sealed))
+            return await self._answered(flow, plane, answer, FlowState.STARTING, FlowState.STARTED)
+
+    async def _begin(self, flow: DataFlow) -> DataFlow:
+        """Write that a push begins before it does."""
+        if flow.state is FlowState.SUSPENDED:
+            return await self._book.put(flow, state=FlowState.STARTED, reason=None)
+        if flow.state is FlowState.STARTED:
+            return flow
+        return await self._book.put(flow, state=FlowState.STARTING)
+
+    async def _allow(self, flow: DataFlow) -> None:
+        await self._grants.allow(
+            flow.id, flow.agreement_id, flow.counterparty, vouched=bool(flow.control)
+        )
+
+    async def started(self, asked: DataFlow, address: DataAddress | None = None) -> None:
+        """Note as consumer that the provider started; an address is durable on return."""
+        async with self._lock(asked.id):
+            flow = await self._book.known(asked)
+            if flow.state in ENDED:
+                raise flow_ended(flow)
+            plane = await self._plane(flow)
+            if address is not None:
+                await plane.check(flow, address)
+                flow = msgspec.structs.replace(flow, sealed=self._book.sealed(flow, address))
+            flow = await self._book.put(flow, state=FlowState.STARTED, reason=None)
+            await plane.started(flow, address)
+
+    async def suspend(self, flow_id: str, reason: str | None = None) -> None:
+        """Stop for now. Idempotent; nothing happens to a flow that is not there or ended."""
+        async with self._lock(flow_id):
+            flow = await self.find(flow_id)
+            if flow is None or flow.state in ENDED:
+                return
+            if flow.role is FlowRole.provider:
+                await self._grants.suspend(flow_id, reason)
+            if flow.state is FlowState.STARTED:
+                changes = {"opened": None, "reason": reason}
+                flow = await self._book.put(flow, state=FlowState.SUSPENDED, **changes)
+            await (await self._plane(flow)).suspend(flow, reason)
+
+    async def complete(self, flow_id: str) -> None:
+        """Close: the data were moved. Idempotent."""
+        await self._end(flow_id, FlowState.COMPLETED, None)
+
+    async def terminate(self, flow_id: str, reason: str | None = None) -> None:
+        """Stop for good. Idempotent."""
+        await self._end(flow_id, FlowState.TERMINATED, reason)
+
+    async def _end(self, flow_id: str, state: FlowState, reason: str | None) -> None:
+        async with self._lock(flow_id):
+            flow = await self.find(flow_id)
+            if flow is None:
+                return
+            if flow.role is FlowRole.provider:
+                await self._grants.terminate(flow_id, reason)
+            if flow.state not in ENDED:
+                flow = await self._book.put(
+                    flow, state=state, sealed=None, opened=None, reason=reason
+                )
+            plane = await self._plane(flow)
+            if flow.state is FlowState.COMPLETED:
+                await plane.complete(flow)
+            else:
+                await plane.terminate(flow, reason)
+            await self._progress.flush()
+
+    # -- asked by the planes -----------------------------------------------------------------
+
+    async def find(self, flow_id: str) -> DataFlow | None:
+        """Give a flow as it stands with its newest progress, or None."""
+        return await self._book.find(flow_id)
+
+    async def get(self, flow_id: str) -> DataFlow:
+        """Give a flow as it stands with its newest progress; HansaError not_found."""
+        flow = await self.find(flow_id)
+        if flow is None:
+            raise HansaError(Code.not_found, "There is no such data flow.")
+        return flow
+
+    async def list(self, **where: str) -> list[DataFlow]:
+        """List flows by `agreement`, `state`, `control` or `plane` (at most 1,000)."""
+        return await self._book.list(**where)
+
+    async def address(self, flow_id: str) -> DataAddress | None:
+        """Give the counterparty's address with its secrets, or None."""
+        flow = await self.get(flow_id)
+        return self._book.opened(flow, flow.sealed)
+
+    async def given(self, flow_id: str) -> DataAddress | None:
+        """Give the address that we gave for a flow that was not ready at once, or None."""
+        flow = await self.get(flow_id)
+        return self._book.opened(flow, flow.opened)
+
+    async def enforcement(self, flow_id: str) -> Enforcement:
+        """Let a push send, with the scope that holds now, or raise why not.
+
+        Member, agreement, transfer and policy are decided as for a request with a token (errors
+        as `Grants.authorise`); `check` decides again before every item, `record` counts it.
+        """
+        return await self._grants.enforce(flow_id)
+
+    def progress(self, flow_id: str, progress: Progress) -> None:
+        """Note how far a flow is. Costs no I/O: it is written within a second."""
+        self._progress.note(flow_id, progress)
+
+    async def ready(self, flow_id: str, address: DataAddress | None = None) -> None:
+        """Tell the control plane that a flow, which was not ready at once, is.
+
+        Not to be awaited within the plane's own `prepare` or `start`.
+        """
+        targets = {FlowState.PREPARING: FlowState.PREPARED, FlowState.STARTING: FlowState.STARTED}
+
+        def change(flow: DataFlow) -> DataFlow:
+            if flow.state not in targets:
+                return flow
+            opened = None if address is None else self._book.sealed(flow, address)
+            return msgspec.structs.replace(flow, state=targets[flow.state], opened=opened)
+
+        async with self._lock(flow_id):
+            await self._tell(flow_id, "ready", change)
+
+    async def on_done(self, flow_id: str) -> None:
+        """Tell the control plane that all data were moved. The flow's own access is closed."""
+        await self._progress.flush()
+
+        def change(flow: DataFlow) -> DataFlow:
+            if flow.state in ENDED:
+                return flow
+            return msgspec.structs.replace(
+                flow, state=FlowState.COMPLETED, sealed=None, opened=None
+            )
+
+        await self._tell(flow_id, "completed", change)
+        await self._grants.terminate(flow_id)
+
+    async def on_error(self, flow_id: str, reason: str) -> None:
+        """Tell the control plane what went wrong; the state stays, it decides what follows."""
+        flow = await self.find(flow_id)
+        if flow is None:
+            return
+        reason = reason[:_REASON_LENGTH_MAX]
+        await self._progress.error(flow, reason)
+        await self._tell(flow_id, "errored", lambda flow: flow, reason=reason)
+
+    async def _tell(
+        self, flow_id: str, name: str, change: Callable[[DataFlow], DataFlow], **body: str
+    ) -> None:
+        action = self._ids.new()
+        now = self._clock.now()
+
+        def job(tx: Tx) -> None:
+            flow = tx.get(FLOW, flow_id)
+            if flow is None:
+                return
+            changed = change(flow)
+            if changed == flow and name != "errored":
+                return
+            tx.put(FLOW, msgspec.structs.replace(changed, modified=now))
+            tx.enqueue(
+                Action(id=action, machine=FLOW_MACHINE, process=flow_id, name=name, body=body)
+            )
+
+        await self._store.write(job)
+        _log.info("flow_told", flow=flow_id, what=name)
+
+    async def work(self, action: Action) -> None:
+        """Do an action of the outbox: tell the control plane."""
+        flow = await self.find(action.process)
+        if flow is not None:
+            if action.name == "ready":
+                await self._control.ready(flow)
+            elif action.name == "completed":
+                await self._control.completed(flow)
+            else:
+                await self._control.errored(flow, str(action.body.get("reason", "")))
+        await self._store.write(lambda tx: tx.complete(action.id))
+
+    # -- within ------------------------------------------------------------------------------
+
+    def _lock(self, flow_id: str) -> asyncio.Lock:
+        lock = self._locks.get(flow_id)
+        if lock is None:
+            lock = self._locks[flow_id] = asyncio.Lock()
+        return lock
+
+    async def _plane(self, flow: DataFlow) -> Plane:
+        fitting = [p for p in self._all if flow.profile in p.profiles]
+        for plane in fitting:
+            if await plane.serves(flow):
+                return plane
+        raise HansaError(
+            Code.invalid_field,
+            f"The format {flow.profile!r} is not offered"
+            + (" for this dataset." if fitting else "."),
+            f"Use one of: {', '.join(self.profiles)}.",
+            field="format",
+        )
+
+    async def _answered(
+        self,
+        flow: DataFlow,
+        plane: Plane,
+        answer: PlaneAnswer,
+        waiting: FlowState,
+        done: FlowState,
+    ) -> Opened:
+        """Keep what was answered. A plane of ours makes a pull's access anew at each start."""
+        if answer is NOT_READY:
+            await self._book.put(flow, state=waiting)
+            return Opened(ready=False)
+        assert answer is None or isinstance(answer, DataAddress)
+        kept = flow.opened
+        if answer is not None and (flow.push or plane is self._foreign):
+            kept = self._book.sealed(flow, answer)
         await self._book.put(flow, state=done, opened=kept, reason=None)
         return Opened(answer)
 

@@ -40,6 +40,12 @@ class DataAddress(msgspec.Struct, frozen=True, kw_only=True):
     auth_type: str = "bearer"
     properties: dict[str, str] = {}
 
+    @property
+    def sendable(self) -> bool:
+        """Say whether the secret fits into a header: printable ASCII, no space around it."""
+        secret = self.authorization
+        return secret.isascii() and secret.isprintable() and secret.strip() == secret
+
     def __repr__(self) -> str:
         return f"DataAddress(endpoint={self.endpoint!r}, authorization=...)"
 
@@ -47,7 +53,8 @@ class DataAddress(msgspec.Struct, frozen=True, kw_only=True):
 class Grant(msgspec.Struct, frozen=True, kw_only=True):
     """The right of one transfer to fetch.
 
-    `tokens` are SHA-256 hex digests, the newest last; `revision` counts writes.
+    `tokens` are SHA-256 hex digests, the newest last; `revision` counts writes. `vouched`: a
+    foreign control plane asked for the transfer and answers for the consumer's membership.
     """
 
     transfer_id: str
@@ -60,6 +67,7 @@ class Grant(msgspec.Struct, frozen=True, kw_only=True):
     modified: datetime
     reason: str | None = None
     revision: int = 1
+    vouched: bool = False
 
 
 GRANT: Kind[Grant] = Kind(

@@ -88,15 +88,23 @@ class Grants:
         await self._grant(transfer_id, agreement_id, consumer.did, token)
         return DataAddress(endpoint=self._endpoint, authorization=token)
 
-    async def allow(self, transfer_id: str, agreement_id: str, consumer: str) -> None:
+    async def allow(
+        self, transfer_id: str, agreement_id: str, consumer: str, *, vouched: bool = False
+    ) -> None:
         """Grant a transfer that we send ourselves: no token; `enforce` decides. Raises as `start`.
 
-        Idempotent; a suspended one runs again.
+        Idempotent; a suspended one runs again. `vouched`: a foreign control plane, which asked for
+        it, answers for the consumer's membership.
         """
-        await self._grant(transfer_id, agreement_id, consumer, None)
+        await self._grant(transfer_id, agreement_id, consumer, None, vouched)
 
     async def _grant(
-        self, transfer_id: str, agreement_id: str, consumer: str, token: str | None
+        self,
+        transfer_id: str,
+        agreement_id: str,
+        consumer: str,
+        token: str | None,
+        vouched: bool = False,
     ) -> None:
         agreement = (await self._govern(agreement_id)).agreement
         if agreement.assignee != consumer:
@@ -117,6 +125,7 @@ class Grants:
                     tokens=() if token is None else (digest(token),),
                     created=now,
                     modified=now,
+                    vouched=vouched,
                 )
             else:
                 if (known.agreement_id, known.consumer) != (agreement_id, consumer):
@@ -268,7 +277,8 @@ class Grants:
         live = self._live.take_up(grant)
         if live is not None:
             return live
-        self._live.check_member(grant.consumer, self._clock.now(), self._standing)
+        if not grant.vouched:
+            self._live.check_member(grant.consumer, self._clock.now(), self._standing)
         agreement = await self._agreements.agreement(grant.agreement_id)
         if agreement is None or not agreement.active:
             raise agreement_ended(None if agreement is None else agreement.ended_reason)

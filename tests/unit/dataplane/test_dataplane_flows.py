@@ -104,7 +104,8 @@ async def test_what_a_flow_came_to_is_told_until_it_was_heard(world: FlowWorld) 
     await world.flows.start(flow)
     world.control.failures = 1
     await world.flows.on_done(flow.id)
-    await asyncio.sleep(0)
+    await world.reconciler.stop()
+    world.plane.clock.move(60)
     await world.crash()
     await told(world, "completed", flow.id)
 

@@ -70,6 +70,7 @@ conditions = st.one_of(
     atom("odrl:recipient", ("isAnyOf",), st.just(list(PARTIES[:1]))),
     atom(HANSA + "role", ("isAnyOf",), words),
 )
+counts = atom("odrl:count", ("lteq", "lt"), st.integers(1, 4).map(str))
 data_terms = st.one_of(
     atom(HANSA + "observationTime", (*ORDERED, "eq"), _instants),
     atom(HANSA + "area", ("isPartOf",), st.sampled_from(sorted(SQUARES))),
@@ -84,10 +85,11 @@ constraints = st.one_of(
     logic(("and", "or"), st.one_of(conditions, data_terms)),
     logic(("and", "or"), logic(("and", "or"), st.one_of(conditions, data_terms))),
 )
+counted = st.one_of(counts, logic(("and", "or"), st.one_of(counts, conditions, data_terms)))
 permissions = st.fixed_dictionaries(
     {
         "action": st.sampled_from(("use", "read", "sell", ["read", "sell"])),
-        "constraint": st.lists(constraints, max_size=3),
+        "constraint": st.lists(st.one_of(constraints, constraints, counted), max_size=3),
     },
     optional={"assignee": st.sampled_from(PARTIES)},
 )
@@ -114,6 +116,7 @@ usages = st.builds(
     purpose=st.sampled_from((None, "x", "y")),
     member=st.sampled_from((True,) * 9 + (False,)),
     roles=st.frozensets(st.sampled_from(("x", "y"))),
+    count=st.one_of(st.none(), st.integers(1, 5)),
 )
 selections = st.sampled_from(
     (

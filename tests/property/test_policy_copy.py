@@ -134,6 +134,8 @@ def term_holds(node: dict[str, Any], usage: Usage, value: Value) -> bool | None:
         if usage.purpose is None:
             return None
         return (usage.purpose in right) is (operator == "isAnyOf")
+    if name == "odrl:count":
+        return None if usage.count is None else compare(operator, usage.count, int(right))
     if name == "odrl:recipient":
         return usage.assignee in right
     if name == "role":

@@ -7,6 +7,7 @@ from hansa.policy.interpreter import evaluate
 from hansa.policy.model import Area, Cut, Decision, Reason, Scope, Usage, Window
 from hansa.policy.oracle import filter_copy
 from hansa.policy.profile import profile_document
+from hansa.policy.report import COUNT_EXHAUSTED
 from hansa.policy.templates import (
     TEMPLATES,
     Filled,
@@ -20,6 +21,7 @@ from hansa.policy.vocabulary import PROFILE_IRI
 from hansa.policy.wire_dsp_2025_1 import merge_offer_into_agreement
 
 __all__ = [
+    "COUNT_EXHAUSTED",
     "PROFILE_IRI",
     "TEMPLATES",
     "Area",

@@ -74,6 +74,8 @@ def _atom(node: Atom) -> Condition:
     value = node.value
     if isinstance(value, datetime):
         return _clock(node.operator, value)
+    if isinstance(value, int):
+        return _counted(node.operator, value)
     assert isinstance(value, frozenset)
     if node.left == MEMBERSHIP:
         return lambda usage, now: usage.member
@@ -88,6 +90,11 @@ def _atom(node: Atom) -> Condition:
 def _clock(name: str, at: datetime) -> Condition:
     compare = _COMPARE[name]
     return lambda usage, now: compare(now, at)
+
+
+def _counted(name: str, most: int) -> Condition:
+    compare = _COMPARE[name]
+    return lambda usage, now: None if usage.count is None else compare(usage.count, most)
 
 
 def _purpose(wanted: bool, purposes: frozenset[str]) -> Condition:

@@ -24,7 +24,8 @@ from hansa.policy.normal import Alternative, alternatives
 from hansa.policy.operands import NameExpander
 from hansa.policy.report import reasons
 from hansa.policy.scopes import Piece, at, join, simplify
-from hansa.policy.tree import Policy, is_scoping
+from hansa.policy.tree import Policy, atoms, is_scoping
+from hansa.policy.vocabulary import COUNT
 from hansa.policy.wire_odrl_2_2 import read_policy
 
 PIECES_MAX = 64
@@ -79,6 +80,17 @@ class CompiledPolicy:
         """Give the paths of the terms that cut data; without any it is all or nothing."""
         every = (node for rule in self.policy.rules for node in rule.constraints)
         return tuple(node.path for node in every if is_scoping(node))
+
+    @property
+    def count_limit(self) -> int | None:
+        """Give the number of uses after which counting changes nothing more; None: don't count."""
+        every = (atom for rule in self.policy.rules for atom in atoms(rule.constraints))
+        limits = [
+            atom.value - (atom.operator == "lt")
+            for atom in every
+            if atom.left == COUNT and isinstance(atom.value, int)
+        ]
+        return max(limits, default=None)
 
     def decide(self, usage: Usage) -> Decision:
         """Answer whether `usage` is permitted, with the scope it may see (ODRL FS 5).

@@ -76,7 +76,10 @@ class Scope(msgspec.Struct, frozen=True):
 
 
 class Usage(msgspec.Struct, frozen=True, kw_only=True):
-    """What is asked: who (`assignee`, a DID) wants to do `action` (ODRL term) with `target`."""
+    """What is asked: who (`assignee`, a DID) wants to do `action` (ODRL term) with `target`.
+
+    `count` is the number of this use under the agreement, from 1; None when nobody counts.
+    """
 
     action: str
     target: str
@@ -85,6 +88,7 @@ class Usage(msgspec.Struct, frozen=True, kw_only=True):
     purpose: str | None = None
     member: bool = True
     roles: frozenset[str] = frozenset()
+    count: int | None = None
 
 
 class Reason(msgspec.Struct, frozen=True, kw_only=True):

@@ -87,6 +87,7 @@ def piece_of(atom: Atom) -> Piece:
         return Piece(Cut(), frozenset({Age(atom.operator, value)}))
     if isinstance(value, datetime):
         return Piece(Cut(observed=window_of(atom.operator, value)))
+    assert isinstance(value, frozenset), atom.left
     return Piece(Cut(attributes=value) if atom.left == ATTRIBUTE else Cut(types=value))
 
 

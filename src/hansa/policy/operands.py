@@ -28,6 +28,7 @@ from hansa.policy.vocabulary import (
 
 VALUES_MAX = 100_000
 VALUE_CHARS_MAX = 2_048
+NUMBER_MAX = 10**15
 _LIST_DEPTH_MAX = 4
 
 NameExpander = Callable[[str], str]
@@ -37,6 +38,13 @@ _TYPES: Mapping[ValueKind, frozenset[str]] = {
     ValueKind.instant: frozenset({XSD + "dateTime", XSD + "dateTimeStamp", XSD + "string"}),
     ValueKind.duration: frozenset({XSD + "duration", XSD + "dayTimeDuration", XSD + "string"}),
     ValueKind.area: frozenset({GEOSPARQL + "wktLiteral", XSD + "string"}),
+    ValueKind.number: frozenset(
+        XSD + name
+        for name in (
+            *("string", "integer", "int", "long", "decimal"),
+            *("nonNegativeInteger", "positiveInteger", "unsignedInt", "unsignedLong"),
+        )
+    ),
 }
 _STRING_TYPES = frozenset({XSD + "string", XSD + "anyURI", XSD + "token"})
 _ONE_VALUE = frozenset({"eq", "neq", "lt", "lteq", "gt", "gteq", "isPartOf"})
@@ -46,6 +54,7 @@ _INSTANT = re.compile(
 _DATE = re.compile(r"\d{4}-\d\d-\d\d(Z|[+-]\d\d:\d\d)?", re.ASCII)
 _FROM_AGREEMENT = re.compile(r"contractAgreement\s*[+-].*")
 _DID = re.compile(r"did:[a-z0-9]+:[A-Za-z0-9._:%\-]+", re.ASCII)
+_NUMBER = re.compile(r"\+?\d{1,16}", re.ASCII)
 _NAME = re.compile(r"[A-Za-z][\w\-]*")
 _IRI = re.compile(r"(https?://[^\s<>\"{}|\\^`]+|urn:[A-Za-z0-9][^\s<>\"{}|\\^`]+)")
 
@@ -148,6 +157,8 @@ def read_value(
         return _read_duration(first)
     if operand.value is ValueKind.area:
         return read_area(first.text, first.path)
+    if operand.value is ValueKind.number:
+        return _read_number(first)
     return frozenset(_READERS[operand.value](literal, expand) for literal in literals)
 
 
@@ -213,6 +224,17 @@ def _read_duration(literal: Literal) -> Duration:
             f"`{shorten(literal.text)}` is no ISO 8601 duration longer than zero.",
             "Write for example PT15M, P7D or P3M.",
         ) from None
+
+
+def _read_number(literal: Literal) -> int:
+    number = int(literal.text) if _NUMBER.fullmatch(literal.text) else 0
+    if not 1 <= number <= NUMBER_MAX:
+        raise invalid(
+            literal.path,
+            f"`{shorten(literal.text)}` is no whole number from 1 to {NUMBER_MAX:,}.",
+            "Write for example 100.",
+        )
+    return number
 
 
 def _read_word(literal: Literal, _: NameExpander) -> str:

@@ -13,6 +13,7 @@ _VALUES = {
     ValueKind.membership: "The word `active`.",
     ValueKind.names: "One NGSI-LD name, short or as an IRI, or a list of them.",
     ValueKind.area: "A polygon or multipolygon in WKT, longitude before latitude, WGS84.",
+    ValueKind.number: "A whole number from 1, written as a string.",
     ValueKind.duration: "An ISO 8601 duration such as PT15M, P7D or P3M.",
 }
 

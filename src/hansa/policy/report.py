@@ -9,10 +9,12 @@ from hansa.kernel import Code
 from hansa.policy.model import Reason, Usage
 from hansa.policy.tree import Atom, Node, Policy, Rule, is_scoping
 from hansa.policy.truth import found_value, truth
-from hansa.policy.vocabulary import PURPOSE
+from hansa.policy.vocabulary import COUNT, PURPOSE
 from hansa.policy.words import _, condition_text, instant_text, list_text
 
 REASONS_MAX = 50
+COUNT_EXHAUSTED = "count_exhausted"
+"""The code of the reason that a number of uses has been reached."""
 
 
 def reasons(policy: Policy, usage: Usage, *, target: str, code: str) -> tuple[Reason, ...]:
@@ -135,10 +137,14 @@ def _of_condition(node: Node, usage: Usage) -> list[Reason]:
             if isinstance(node, Atom) and node.left == PURPOSE
             else _("What is needed to decide this is not known.")
         )
+    code = "value_unknown" if held is None else "constraint_unsatisfied"
+    if held is False and isinstance(node, Atom) and node.left == COUNT:
+        code = COUNT_EXHAUSTED
+        message += " " + _("All of them have been made.")
     return [
         Reason(
             path=node.path,
-            code="value_unknown" if held is None else "constraint_unsatisfied",
+            code=code,
             message=message,
             needed=needed,
             found=_found_text(node, usage) if isinstance(node, Atom) else None,
@@ -160,6 +166,8 @@ def _found_text(node: Atom, usage: Usage) -> str | None:
     found = found_value(node, usage, usage.now)
     if found is None or isinstance(found, str):
         return found
+    if isinstance(found, int):
+        return _("use number {n}").format(n=found)
     return list_text(sorted(found)) if isinstance(found, frozenset) else instant_text(found)
 
 

@@ -15,7 +15,7 @@ from hansa.policy.duration import Duration
 from hansa.policy.model import Area
 from hansa.policy.vocabulary import OPERANDS, Operand
 
-Value = datetime | frozenset[str] | Area | Duration
+Value = datetime | frozenset[str] | Area | Duration | int
 Conflict = Literal["perm", "prohibit", "invalid"]
 PolicyType = Literal["Offer", "Agreement", "Set"]
 

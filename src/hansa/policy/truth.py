@@ -10,13 +10,17 @@ from datetime import datetime
 
 from hansa.policy.model import Usage
 from hansa.policy.tree import Atom, Node
-from hansa.policy.vocabulary import MEMBERSHIP, PURPOSE, RECIPIENT, ROLE
+from hansa.policy.vocabulary import COUNT, MEMBERSHIP, PURPOSE, RECIPIENT, ROLE
+
+Found = datetime | str | frozenset[str] | int
 
 
-def found_value(node: Atom, usage: Usage, now: datetime) -> datetime | str | frozenset[str] | None:
+def found_value(node: Atom, usage: Usage, now: datetime) -> Found | None:
     """Give the value that the left operand has now; None when nobody knows it."""
     if isinstance(node.value, datetime):
         return now
+    if node.left == COUNT:
+        return usage.count
     if node.left == MEMBERSHIP:
         return "active" if usage.member else "not active"
     if node.left == RECIPIENT:
@@ -42,8 +46,11 @@ def truth(node: Node, usage: Usage, now: datetime) -> bool | None:
     return None if None in answers else answers.count(True) == 1
 
 
-def _compare(found: datetime | str | frozenset[str], node: Atom) -> bool:
+def _compare(found: Found, node: Atom) -> bool:
     wanted = node.value
+    if isinstance(found, int):
+        assert isinstance(wanted, int)
+        return found < wanted if node.operator == "lt" else found <= wanted
     if isinstance(found, datetime):
         assert isinstance(wanted, datetime)
         return {

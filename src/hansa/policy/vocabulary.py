@@ -116,6 +116,7 @@ class ValueKind(StrEnum):
     names = "names"
     area = "area"
     duration = "duration"
+    number = "number"
 
 
 class Operand(msgspec.Struct, frozen=True, kw_only=True):
@@ -149,6 +150,15 @@ _TABLE = (
         value=ValueKind.instant,
         operators=_CLOCK,
         definition="EDC's name for the clock; read with instants only, never written.",
+    ),
+    Operand(
+        iri=ODRL + "count",
+        name="odrl:count",
+        label="Number of uses",
+        value=ValueKind.number,
+        operators=("lteq", "lt"),
+        definition="How many times the data have been used under the agreement, this use "
+        "included. Only in permissions.",
     ),
     Operand(
         iri=ODRL + "purpose",
@@ -237,6 +247,7 @@ OPERANDS: Mapping[str, Operand] = {operand.iri: operand for operand in _TABLE}
 
 DATE_TIME = ODRL + "dateTime"
 IN_FORCE_DATE = EDC + "inForceDate"
+COUNT = ODRL + "count"
 PURPOSE = ODRL + "purpose"
 RECIPIENT = ODRL + "recipient"
 MEMBERSHIP = HANSA + "membership"

@@ -14,9 +14,10 @@ from hansa.policy import constraints
 from hansa.policy.errors import invalid, unsupported
 from hansa.policy.members import Reading, listed, why_not
 from hansa.policy.operands import NameExpander
-from hansa.policy.tree import Conflict, Policy, PolicyType, Rule
+from hansa.policy.tree import Conflict, Node, Policy, PolicyType, Rule, atoms
 from hansa.policy.vocabulary import (
     ACTION_ALIASES,
+    COUNT,
     INCLUDED_IN,
     KNOWN_CONTEXTS,
     KNOWN_PROFILES,
@@ -191,14 +192,29 @@ def _rule(node: Any, path: str, forbids: bool, policy: Mapping[str, Any], readin
         raise invalid(f"{path}.action", "There is no action.", "Write for example `use`.")
     _shared("assigner", members, policy, path, reading)
     where = f"{path}.constraint"
+    found = constraints.read_constraints(members.get("constraint"), where, reading)
+    if forbids:
+        _check_uncounted(found)
     return Rule(
         path=path,
         forbids=forbids,
         actions=_actions(source["action"], f"{path}.action", forbids, reading),
         targets=_shared("target", members, policy, path, reading),
         assignees=_shared("assignee", members, policy, path, reading),
-        constraints=constraints.read_constraints(members.get("constraint"), where, reading),
+        constraints=found,
     )
+
+
+def _check_uncounted(found: tuple[Node, ...]) -> None:
+    """Refuse a count in a prohibition: what is forbidden does not happen, so it is not counted."""
+    for atom in atoms(found):
+        if atom.left == COUNT:
+            raise unsupported(
+                f"{atom.path}.leftOperand",
+                atom.operand.name,
+                "What is forbidden is not counted.",
+                next_step="Limit the number in the permission.",
+            )
 
 
 def _shared(

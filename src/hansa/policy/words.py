@@ -12,7 +12,7 @@ from hansa.policy.duration import Duration, duration_parts
 from hansa.policy.geometry import area_km2
 from hansa.policy.model import Area
 from hansa.policy.tree import Atom, Logic, Node
-from hansa.policy.vocabulary import MEMBERSHIP, PURPOSE, RECIPIENT, ROLE
+from hansa.policy.vocabulary import COUNT, MEMBERSHIP, PURPOSE, RECIPIENT, ROLE
 
 _NAMES_SHOWN_MAX = 20
 
@@ -124,6 +124,10 @@ def _atom_text(node: Atom, zone: tzinfo) -> str:
             "neq": _("at any time but {at}"),
         }
         return forms[node.operator].format(at=instant_text(node.value, zone))
+    if isinstance(node.value, int):
+        assert node.left == COUNT, node.left
+        most = node.value - (node.operator == "lt")
+        return _n(_("once in all"), _("up to {n} times in all"), most)
     if node.left == MEMBERSHIP:
         return _("by members of the data space in good standing")
     words = sorted(node.value) if isinstance(node.value, frozenset) else list(node.words)

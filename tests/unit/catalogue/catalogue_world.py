@@ -36,7 +36,7 @@ COUNTED: dict[str, Any] = {
     "permission": [
         {
             "action": "use",
-            "constraint": [{"leftOperand": "count", "operator": "lteq", "rightOperand": "5"}],
+            "constraint": [{"leftOperand": "percentage", "operator": "lteq", "rightOperand": "5"}],
         }
     ]
 }

@@ -136,7 +136,7 @@ def test_an_offer_about_something_else_is_refused(change: dict[str, Any], path: 
 
 
 def test_an_offer_that_can_not_be_enforced_is_refused() -> None:
-    offer = {"@id": "urn:x", "@type": "Offer", "permission": [rule(c("count", "lteq", "5"))]}
+    offer = {"@id": "urn:x", "@type": "Offer", "permission": [rule(c("percentage", "lteq", "5"))]}
     error = refusal(lambda: merge(offer))
     assert error.code is Code.policy_unsupported
     assert error.facts["path"] == "permission[0].constraint[0].leftOperand"

@@ -221,7 +221,7 @@ def test_the_earlier_of_two_ends_counts_and_the_later_of_two_parts() -> None:
 
 
 FOREIGN: list[dict[str, Any]] = [
-    agreement(rule(c("odrl:count", "lteq", "5"))),
+    agreement(rule(c("odrl:percentage", "lteq", "5"))),
     agreement(rule(c("cx-policy:Membership", "eq", "active"))),
     agreement(rule(), obligation=[{"action": "delete"}]),
     agreement({"action": "use", "duty": [{"action": "delete"}]}),

@@ -35,6 +35,7 @@ PAST, PRESENT, FUTURE = (
 ENFORCED = {
     "odrl:dateTime": (PRESENT, {*ORDERED, "eq", "neq"}),
     "https://w3id.org/edc/v0.0.1/ns/inForceDate": (PRESENT, {*ORDERED, "eq", "neq"}),
+    "odrl:count": ("5", {"lt", "lteq", "term-lteq"}),
     "odrl:purpose": ("planning", {"eq", "neq", "isAnyOf", "isNoneOf"}),
     "odrl:recipient": (CITY, {"eq", "isAnyOf"}),
     "hansa:membership": ("active", {"eq"}),
@@ -62,7 +63,12 @@ def test_an_operator_is_enforced_or_refused(left: str, operator: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "left", [*sorted(LEFT_OPERANDS - {"dateTime", "purpose", "recipient"}), "hansa:colour", "urn:x"]
+    "left",
+    [
+        *sorted(LEFT_OPERANDS - {"count", "dateTime", "purpose", "recipient"}),
+        "hansa:colour",
+        "urn:x",
+    ],
 )
 def test_a_left_operand_that_is_not_enforced_is_refused(left: str) -> None:
     odrl = agreement(rule(c(left, "eq", "1")))
@@ -195,7 +201,7 @@ def test_every_value_form_means_the_same(left: str, form: Any) -> None:
         ({"@value": 5}, ""),
         ({"@value": "x", "@language": "en"}, ""),
         ({"@id": "urn:x", "@type": "x"}, ""),
-        ({"@value": "x", "@type": "xsd:integer"}, ".@type"),
+        ({"@value": "x", "@type": "xsd:boolean"}, ".@type"),
         ({"@value": "x", "@type": 5}, ".@type"),
     ],
     ids=str,

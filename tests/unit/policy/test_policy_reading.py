@@ -212,7 +212,7 @@ DEEP = ".and[0].or[1].leftOperand"
         ({"and": {"@list": []}}, I, ".and"),
         ({"and": [BEFORE, {}]}, I, ".and[1]"),
         (
-            {"and": [{"or": [BEFORE, {**BEFORE, "leftOperand": "count"}]}]},
+            {"and": [{"or": [BEFORE, {**BEFORE, "leftOperand": "percentage"}]}]},
             U,
             ".and[0].or[1].leftOperand",
         ),
@@ -239,13 +239,13 @@ def test_nothing_on_a_constraint_is_passed_over(bad: Any, code: Code, path: str)
 
 def test_a_refusal_names_the_term_and_what_there_is_instead() -> None:
     error = assert_refused(
-        agreement(rule(BEFORE, {**BEFORE, "leftOperand": "count"})),
+        agreement(rule(BEFORE, {**BEFORE, "leftOperand": "percentage"})),
         U,
         "permission[0].constraint[1].leftOperand",
     )
-    assert error.facts["term"] == "count"
+    assert error.facts["term"] == "percentage"
     assert "odrl:dateTime" in error.facts["supported"]
-    assert "count" in error.title
+    assert "percentage" in error.title
     short = assert_refused(
         agreement(rule({**BEFORE, "leftOperand": "area"})),
         U,

@@ -28,6 +28,7 @@ FILLED: dict[str, dict[str, Any]] = {
     "recent": {"max_age": "P7D"},
     "delayed": {"min_age": "PT15M"},
     "until": {"until": "2026-12-31T23:00:00Z"},
+    "count": {"count": 100},
     "tailored": {
         "area": SQUARE,
         "period": {"start": "2026-11-01T00:00:00Z", "end": "2026-12-01T00:00:00Z"},

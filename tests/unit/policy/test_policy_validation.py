@@ -41,7 +41,7 @@ def test_a_good_offer_may_be_published() -> None:
 
 def test_every_problem_is_told_at_once() -> None:
     odrl = offer(
-        rule(MEMBER, c("count", "lteq", "5"), c("dateTime", "lt", "2026-12-31")),
+        rule(MEMBER, c("percentage", "lteq", "5"), c("dateTime", "lt", "2026-12-31")),
         {"action": "use", "duty": [{"action": "delete"}]},
         rule({"xone": [c("hansa:attribute", "eq", "a"), MEMBER]}),
         obligation=[{"action": "delete"}],
@@ -130,7 +130,7 @@ def test_foreign_spelling_is_read_but_not_published() -> None:
 
 
 def test_the_list_of_problems_is_bounded() -> None:
-    odrl = offer(rule(*[c("count", "lteq", "5")] * 500))
+    odrl = offer(rule(*[c("percentage", "lteq", "5")] * 500))
     error = refusal(lambda: validate_policy(odrl))
     assert error.code is Code.policy_unsupported
     assert len(error.facts["problems"]) == 100

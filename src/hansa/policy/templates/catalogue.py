@@ -57,6 +57,13 @@ UNTIL = Parameter(
     required=True,
     help=_("The last day of use, or the exact instant at which use ends."),
 )
+COUNT = Parameter(
+    name="count",
+    title=_("Number of requests"),
+    kind="number",
+    required=True,
+    help=_("How many requests may be answered in all under one contract: a whole number."),
+)
 TIME_ZONE = Parameter(
     name="time_zone",
     title=_("Time zone of the days"),
@@ -142,15 +149,25 @@ TEMPLATES: tuple[Template, ...] = (
         denies=(_("The first request after the last day is refused."),),
     ),
     Template(
+        id="count",
+        title=_("A number of requests"),
+        sentence=_("Members may use all of it, but only as many times as you set."),
+        parameters=(COUNT,),
+        allows=(_("With a hundred, the hundredth request is answered in full."),),
+        denies=(_("With a hundred, the next request is refused, whoever makes it."),),
+    ),
+    Template(
         id="tailored",
         title=_("Tailored"),
         sentence=_(
-            "Members may use part of it: an area, a period, some attributes, until a day. "
+            "Members may use part of it: an area, a period, some attributes, until a day, "
+            "a number of times. "
             "Fill in what you want to limit."
         ),
         parameters=(
             *(_optional(AREA), _optional(PERIOD), _optional(ATTRIBUTES), _optional(UNTIL)),
-            *(_optional(PURPOSE), _optional(MAX_AGE), _optional(MIN_AGE), TIME_ZONE),
+            *(_optional(PURPOSE), _optional(MAX_AGE), _optional(MIN_AGE), _optional(COUNT)),
+            TIME_ZONE,
         ),
         allows=(_("What meets every limit at once is visible."),),
         denies=(_("What fails one limit is not visible; after the last day nothing is."),),

@@ -16,6 +16,7 @@ from hansa.policy.tree import Atom, Policy
 from hansa.policy.vocabulary import (
     AREA,
     ATTRIBUTE,
+    COUNT,
     DATA_AGE,
     DATE_TIME,
     MEMBERSHIP,
@@ -26,6 +27,7 @@ from hansa.policy.vocabulary import (
 from hansa.policy.wire_odrl_2_2 import read_policy
 
 _FIELDS: Mapping[tuple[str, str], str] = {
+    (COUNT, "lteq"): "count",
     (PURPOSE, "eq"): "purpose",
     (PURPOSE, "isAnyOf"): "purpose",
     (AREA, "isPartOf"): "area",
@@ -87,6 +89,8 @@ def _fields(policy: Policy) -> dict[str, Any] | None:
 def _value(name: str, atom: Atom) -> Any:
     if isinstance(atom.value, datetime):
         return iso(atom.value)
+    if isinstance(atom.value, int):
+        return atom.value
     if isinstance(atom.value, Area):
         return atom.value.wkt
     if isinstance(atom.value, Duration):

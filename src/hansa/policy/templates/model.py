@@ -6,7 +6,9 @@ from typing import Literal
 
 import msgspec
 
-ParameterKind = Literal["area", "attributes", "period", "date", "text", "choice", "duration"]
+ParameterKind = Literal[
+    "area", "attributes", "period", "date", "text", "choice", "duration", "number"
+]
 
 
 class Parameter(msgspec.Struct, frozen=True, kw_only=True):

@@ -79,6 +79,8 @@ def _constraints(name: str, filled: Mapping[str, Any]) -> list[Constraint]:
         return [_constraint(DATA_AGE, "lteq", values.duration(name, value))]
     if name == "min_age":
         return [_constraint(DATA_AGE, "gteq", values.duration(name, value))]
+    if name == "count":
+        return [_constraint("odrl:count", "lteq", values.number(name, value))]
     if name == "until":
         return [_constraint("odrl:dateTime", "lt", iso(values.end(name, value, zone)))]
     if name == "period":

@@ -16,7 +16,7 @@ from hansa.kernel.jsonld import expand_ngsi_ld_name
 from hansa.policy.duration import duration_iso, parse_duration
 from hansa.policy.geometry import VERTICES_MAX, area_of_bbox, read_area
 from hansa.policy.operands import Literal, read_value
-from hansa.policy.vocabulary import ATTRIBUTE, OPERANDS
+from hansa.policy.vocabulary import ATTRIBUTE, COUNT, OPERANDS
 
 _DAY = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 _WORDS_MAX = 1_000
@@ -111,6 +111,15 @@ def duration(name: str, value: Any) -> str:
             "This is no duration.",
             "Write for example PT15M (fifteen minutes), P7D (seven days) or P1Y (a year).",
         ) from None
+
+
+def number(name: str, value: Any) -> str:
+    """Read a whole number from 1, as a number or as text; give its digits."""
+    literal = Literal(str(value).strip() if isinstance(value, int | str) else "", name)
+    try:
+        return str(read_value(OPERANDS[COUNT], "lteq", [literal], expand_ngsi_ld_name))
+    except HansaError:
+        raise refuse(name, "This is no whole number from 1.", "Write for example 100.") from None
 
 
 def time_zone(value: Any) -> tzinfo:

@@ -111,3 +111,14 @@ class FlowBook:
 
 def _running(tx: ReadTx, *, after: str | None) -> list[DataFlow]:
     return tx.find(FLOW, {"runs": "sends"}, after=after, limit=_PAGE)
+
+
+def flow_ended(flow: DataFlow) -> HansaError:
+    """Say that a flow has ended."""
+    return HansaError(
+        Code.transfer_ended,
+        "The data flow has ended.",
+        flow.reason or "Start a new transfer under the agreement.",
+        status=400,
+        state=flow.state.value,
+    )

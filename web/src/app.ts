@@ -7,6 +7,7 @@ import "../styles/base.css";
 import "../styles/parts.css";
 import "../styles/slip.css";
 import "../styles/pages.css";
+import "../styles/trade.css";
 import "htmx.org";
 import "./copy";
 import "./drop";

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -85,6 +86,12 @@ def changes(before: Json, after: Json) -> list[Change]:
         (old, old_key), (new, new_key) = read(before), read(after)
         found.append(Change(title=title, before=old, after=new, same=old_key == new_key))
     return sorted(found, key=lambda change: change.same)
+
+
+def digest(template: str, parameters: Mapping[str, Any]) -> str:
+    """Give a mark of filled-in terms, so that only terms that were looked at are sent."""
+    given = msgspec.json.encode([template, parameters], order="sorted")
+    return hashlib.sha256(given).hexdigest()
 
 
 def with_changes(messages: Sequence[Json], names: Mapping[str, str]) -> list[Json]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from typing import Any
 from urllib.parse import quote
 
 import msgspec
@@ -98,6 +99,16 @@ STATES: dict[str, dict[str, State]] = {
             meaning="TERMINATED: one side has stopped the transfer; its token no longer works.",
         ),
     },
+    "dataflow": {
+        "initialized": State(word="Being set up", tone="wait"),
+        "preparing": State(word="Getting ready", tone="busy"),
+        "prepared": State(word="Ready", tone="wait"),
+        "starting": State(word="Starting", tone="busy"),
+        "started": State(word="Running", tone="good"),
+        "suspended": State(word="Paused", tone="wait"),
+        "completed": State(word="Completed", tone="over"),
+        "terminated": State(word="Stopped", tone="stop"),
+    },
     "agreement": {
         "active": State(
             word="In force", tone="good", meaning="The agreement is signed and has not ended."
@@ -178,6 +189,11 @@ def event_path(event: Mapping[str, object]) -> str | None:
     return f"{page}{quote(str(subject), safe='')}" if page and subject else None
 
 
+def newest_first(items: Sequence[dict[str, Any]], key: str) -> list[dict[str, Any]]:
+    """Sort views by a time of theirs, newest first."""
+    return sorted(items, key=lambda item: str(item.get(key) or ""), reverse=True)
+
+
 _HOME = NavItem(key="home", title="Home", path="")
 _MEMBERS = NavItem(key="members", title="Members", path="/members")
 _LOG = NavItem(key="log", title="Log", path="/log")
@@ -196,6 +212,7 @@ CITY_NAV: tuple[NavGroup, ...] = (
     NavGroup(
         title="Contracts",
         items=(
+            NavItem(key="approvals", title="Waiting for you", path="/approvals"),
             NavItem(key="negotiations", title="Negotiations", path="/negotiations"),
             NavItem(key="agreements", title="Agreements", path="/agreements"),
             NavItem(key="transfers", title="Transfers", path="/transfers"),
@@ -215,9 +232,20 @@ DONE: dict[str, str] = {
     "reinstated": "The suspension is lifted.",
     "joined": "Your request to join was sent.",
     "asked": "The request was sent to the provider.",
+    "agree": "You approved. The agreement is on its way.",
+    "accept": "You accepted the offer. The provider sends the agreement next.",
+    "verify": "You verified the agreement. The provider closes the negotiation next.",
+    "finalize": "You closed the negotiation. The agreement is in force.",
+    "counter": "Your terms are on their way to the other side.",
+    "retry": "The message is sent again now.",
+    "replay": "A new negotiation on the same terms has begun.",
     "negotiation-ended": "The negotiation was ended.",
     "agreement-ended": "The agreement was ended. Its transfers are stopped.",
     "transfer-asked": "The transfer was asked for.",
+    "start": "You approved. The transfer starts.",
+    "suspend": "The transfer is paused. Its access is closed.",
+    "resume": "The transfer goes on.",
+    "complete": "The transfer is completed.",
     "transfer-stopped": "The transfer was stopped. Its token no longer works.",
     "published": "The dataset is published and on offer.",
 }

@@ -116,6 +116,13 @@ def over(view: Mapping[str, object]) -> bool:
     return plain_state(view) in ("FINALIZED", "TERMINATED", "COMPLETED")
 
 
+_DECLINE = Move(
+    key="terminate",
+    button="Refuse",
+    hint="The other side will read this sentence. No data flow. The agreement stays in force.",
+    tone="danger",
+    asks="reason",
+)
 _NEGOTIATION = {m.key: m for m in (_AGREE, _ACCEPT, _VERIFY, _FINALIZE, _COUNTER, _RETRY, _REPLAY)}
 _TRANSFER = {m.key: m for m in (_START, _RESUME, _SUSPEND, _COMPLETE, _RETRY, _STOP)}
 _ANSWERS = ("agree", "accept", "verify", "finalize")
@@ -135,7 +142,8 @@ def negotiation_moves(view: Mapping[str, object]) -> list[Move]:
 def transfer_moves(view: Mapping[str, object]) -> list[Move]:
     """Give what our side may do with a transfer: what the view's `actions` say."""
     actions = _actions(view)
-    return [move for key, move in _TRANSFER.items() if key in actions]
+    known = {**_TRANSFER, "terminate": _DECLINE if "start" in actions else _STOP}
+    return [move for key, move in known.items() if key in actions]
 
 
 def _actions(view: Mapping[str, object]) -> Sequence[object]:

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta, tzinfo
 from typing import Any
 
 import msgspec
+from starlette.datastructures import FormData
 
 from hansa.kernel import Code, HansaError
 from hansa.web.ports import Json
 from hansa.web.shapes import box_wkt, rings_of
+from hansa.web.words import instant
 
 _DURATIONS = {"minutes": "PT{}M", "hours": "PT{}H", "days": "P{}D"}
+
+_ISO_DURATION = re.compile(r"P(?=.)(\d+[YMWD])*(T(\d+[HMS])+)?")
+_COUNTED = re.compile(r"P(?:(\d+)D|T(\d+)H|T(\d+)M)")
 
 Form = Mapping[str, Sequence[str]]
 
@@ -78,6 +84,8 @@ def _duration(form: Form, name: str) -> str | None:
     count = _one(form, name)
     if not count:
         return None
+    if _ISO_DURATION.fullmatch(count):
+        return count
     if not count.isdigit() or not 0 < int(count) < 100_000:
         raise _bad(name, "The time span is not a whole number.", "Write for example 24.")
     return _DURATIONS.get(_one(form, f"{name}.unit"), "PT{}H").format(int(count))
@@ -110,6 +118,65 @@ def parameters(form: Form, template: Json) -> Json:
         if value is not None:
             found[spec["name"]] = value
     return found
+
+
+def texts(form: FormData) -> dict[str, list[str]]:
+    """Give the text fields of a form, each with all its values."""
+    return {name: [v for v in form.getlist(name) if isinstance(v, str)] for name in form}
+
+
+def chosen(form: Form, templates: Sequence[Json]) -> tuple[str, Json]:
+    """Read which template was chosen and its parameters; HansaError names the field at fault."""
+    wanted = _one(form, "template")
+    template = next((t for t in templates if t["id"] == wanted), None)
+    if template is None:
+        raise _bad("template", "There are no such terms.", "Choose one.")
+    return wanted, parameters(form, template)
+
+
+def filled_in(filled: Json | None, zone: tzinfo, zone_name: str) -> FormData:
+    """Write a template's parameters into form fields, as a person would have filled them in."""
+    if not filled:
+        return FormData()
+    template = str(filled["template"])
+    fields: list[tuple[str, str]] = [("template", template)]
+    for name, value in (filled.get("parameters") or {}).items():
+        for part, text in _fields_of(name, value, zone):
+            fields.append((f"{template}.{part}", text))
+    return FormData([*fields, (f"{template}.time_zone", zone_name)])
+
+
+def _fields_of(name: str, value: Any, zone: tzinfo) -> list[tuple[str, str]]:
+    if name == "area":
+        return [("area.wkt", str(value))]
+    if name == "attributes":
+        return [(name, str(item)) for item in value]
+    if name == "period":
+        ends = {"start": False, "end": True}
+        return [
+            (f"period.{end}", _day_of(str(value[end]), zone, last=last))
+            for end, last in ends.items()
+            if value.get(end)
+        ]
+    if name == "until":
+        return [(name, _day_of(str(value), zone, last=True))]
+    if counted := _COUNTED.fullmatch(str(value)):
+        unit = next(
+            u for u, n in zip(("days", "hours", "minutes"), counted.groups(), strict=True) if n
+        )
+        return [(name, next(n for n in counted.groups() if n)), (f"{name}.unit", unit)]
+    return [(name, ", ".join(value) if isinstance(value, list) else str(value))]
+
+
+def _day_of(text: str, zone: tzinfo, *, last: bool) -> str:
+    """Write an instant as a day when it is one's beginning (`last`: the day before)."""
+    at = instant(text)
+    if at is None:
+        return text
+    local = at.astimezone(zone)
+    if (local.hour, local.minute, local.second, local.microsecond) != (0, 0, 0, 0):
+        return text
+    return (local - timedelta(microseconds=1) if last else local).date().isoformat()
 
 
 def mapping(text: str) -> Json | None:

@@ -15,6 +15,7 @@ import msgspec
 from starlette.requests import Request
 
 from hansa.identity import Caller
+from hansa.web.ports_trade import TradeSource
 
 Json = dict[str, Any]
 
@@ -177,84 +178,6 @@ class DataSource(Protocol):
         attribution: str = "",
     ) -> Json:
         """Publish a source as a dataset with an offer: `{"dataset", "accepted", "rejected"}`."""
-        ...
-
-
-class TradeSource(Protocol):
-    """Negotiations, agreements, transfers."""
-
-    async def negotiations(self, caller: Caller, participant: str) -> Json:
-        """Give `{"items": [Negotiation]}`."""
-        ...
-
-    async def negotiation(self, caller: Caller, participant: str, negotiation_id: str) -> Json:
-        """Give one Negotiation with its messages."""
-        ...
-
-    async def negotiate(
-        self,
-        caller: Caller,
-        participant: str,
-        *,
-        provider_did: str,
-        dataset_id: str,
-        offer_id: str,
-    ) -> Json:
-        """Ask a provider for a contract under its offer."""
-        ...
-
-    async def terminate_negotiation(
-        self, caller: Caller, participant: str, negotiation_id: str, *, reason: str
-    ) -> Json:
-        """End a negotiation that is not final."""
-        ...
-
-    async def agreements(self, caller: Caller, participant: str) -> Json:
-        """Give `{"items": [Agreement]}`."""
-        ...
-
-    async def agreement(self, caller: Caller, participant: str, agreement_id: str) -> Json:
-        """Give one Agreement with its transfers, use, and what it cuts away."""
-        ...
-
-    async def end_agreement(
-        self, caller: Caller, participant: str, agreement_id: str, *, reason: str
-    ) -> Json:
-        """End an agreement; its transfers stop."""
-        ...
-
-    async def transfers(self, caller: Caller, participant: str) -> Json:
-        """Give `{"items": [Transfer]}`."""
-        ...
-
-    async def transfer(self, caller: Caller, participant: str, transfer_id: str) -> Json:
-        """Give one Transfer."""
-        ...
-
-    async def request_transfer(self, caller: Caller, participant: str, agreement_id: str) -> Json:
-        """Start an HttpData-PULL transfer under an agreement."""
-        ...
-
-    async def transfer_access(
-        self, caller: Caller, participant: str, transfer_id: str
-    ) -> Json | None:
-        """Give URL, token, curl line and QGIS settings; None on the provider's side."""
-        ...
-
-    async def probe_transfer(
-        self, caller: Caller, participant: str, transfer_id: str
-    ) -> Json | None:
-        """Ask the provider now with the transfer's token and say what came.
-
-        `{"status": int, "code": str|None, "title", "detail", "entities": int|None, "ms": int,
-        "at"}`; None on the provider's side, which holds no token.
-        """
-        ...
-
-    async def terminate_transfer(
-        self, caller: Caller, participant: str, transfer_id: str, *, reason: str
-    ) -> Json:
-        """End a transfer; its token stops working at once."""
         ...
 
 

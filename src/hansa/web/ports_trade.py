@@ -6,8 +6,9 @@ Message: `{"id", "at", "direction": "sent"|"received", "type", "from": {"did", "
 "summary": one plain sentence, "body", "delivered": bool, "attempts", "due", "error"}`.
 
 Negotiation and Transfer carry `actions` (what our side may do now, by name), `waiting` (it is our
-move), `pending` (the message on its way), `delivery` (its attempts, due, error), `messages`, and `refusal` once it was ended: `{"by":
-"own"|"counterparty", "title", "code", "reasons", "sentence", "next"}`.
+move), `pending` (the message on its way), `delivery` (its attempts, due, error), `messages`, and
+`refusal` once it was ended: `{"by": "own"|"counterparty", "title", "code", "reasons", "sentence",
+"next"}`.
 """
 
 from __future__ import annotations

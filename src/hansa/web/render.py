@@ -58,6 +58,7 @@ def environment() -> Environment:
         seg=lambda text: quote(str(text), safe=""),
         tail=words.tail,
         clock=words.clock_time,
+        moment=words.moment,
         pretty=pretty,
     )
     env.globals.update(

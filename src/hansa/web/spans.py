@@ -6,7 +6,7 @@ Places are percent of the axis, so that a lane is drawn at any width without tex
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 import msgspec
 
@@ -20,6 +20,7 @@ _RUNNING = {"REQUESTED": "asked", "STARTED": "running", "SUSPENDED": "paused"}
 _SIGNS = {"COMPLETED": "completed", "TERMINATED": "stopped", "FINALIZED": "signed"}
 
 
+_NEVER = datetime.max.replace(tzinfo=UTC)
 _LANE_OF = {"negotiation": "negotiation", "signed": "agreement", "ended": "agreement"}
 
 
@@ -137,12 +138,17 @@ _DRAWN = {"negotiation": _talk, "agreement": _stood}
 _ORDER = ("negotiation", "agreement", "transfer")
 
 
+def in_order(items: Sequence[Json]) -> list[Json]:
+    """Sort items by their instants, oldest first; a fraction of a second counts too."""
+    return sorted(items, key=lambda item: instant(item.get("at")) or _NEVER)
+
+
 def timeline(items: Sequence[Json], now: datetime, *, over: bool) -> Timeline | None:
     """Lay out the items of a timeline (oldest first); None when nothing has happened.
 
     The axis ends now, or with the last event once all is `over`.
     """
-    groups = _grouped(items)
+    groups = _grouped(in_order(items))
     moments = [at for group in groups.values() for at, _ in group]
     if not moments:
         return None

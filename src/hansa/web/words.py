@@ -186,6 +186,13 @@ def clock_time(context: Context, value: object) -> str:
     return f"{local.day} {_MONTHS[local.month - 1]} {local:%H:%M} {local.tzname()}"
 
 
+@pass_context
+def moment(context: Context, value: object) -> str:
+    """Write an instant to the second as plain text: `21 Nov 2026, 09:14:05 CET`."""
+    at = instant(value)
+    return str(value or NOTHING) if at is None else absolute(at, context["zone"], seconds=True)
+
+
 def tail(value: object) -> str:
     """Give the telling end of an identifier: what follows its last colon, else the whole."""
     text = str(value or "")

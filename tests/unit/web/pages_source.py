@@ -24,7 +24,7 @@ class FakeSource(Trade):
     """Everything the pages need. `flavour`: full, empty, much, or broken."""
 
     def __init__(self, flavour: str = "full", clock: Clock | None = None) -> None:
-        super().__init__(clock or SystemClock(), empty=flavour == "empty")
+        super().__init__(clock or SystemClock(), empty=flavour == "empty", much=flavour == "much")
         self.flavour = flavour
         self.signed_in = {COOKIE}
         self.suspended: dict[str, str] = {}

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 
 import pages_data as data
+import pages_talk as talk
 
 from hansa.identity import Caller
 from hansa.kernel import Clock, Code, HansaError, iso
@@ -16,67 +18,156 @@ Json = dict[str, Any]
 class Trade:
     """Keeps what was agreed, and lets it be ended."""
 
-    def __init__(self, clock: Clock, *, empty: bool) -> None:
+    def __init__(self, clock: Clock, *, empty: bool, much: bool = False) -> None:
         self.clock = clock
         self.empty = empty
+        self.much = much
         self.ended: dict[str, str] = {}
+        self.done: dict[str, str] = {}
+        self.sent: list[Json] = []
         self.made: list[str] = []
 
     def stopped(self, transfer_id: str) -> str | None:
         """Say why a transfer is stopped, if it is."""
         return self.ended.get(transfer_id) or self.ended.get("a-1")
 
-    def _messages(self) -> list[Json]:
-        at = self.clock.now() - timedelta(days=20)
-        kinds = [
-            ("sent", "ContractRequestMessage"),
-            ("received", "ContractAgreementMessage"),
-            ("sent", "ContractAgreementVerificationMessage"),
-            ("received", "ContractNegotiationEventMessage"),
-        ]
-        return [
-            {"at": iso(at + timedelta(milliseconds=14 * i)), "direction": way, "type": kind,
-             "body": {"@type": kind, "providerPid": "urn:uuid:p", "consumerPid": "urn:uuid:c"}}
-            for i, (way, kind) in enumerate(kinds)
-        ]  # fmt: skip
-
     def negotiation_list(self) -> list[Json]:
         """Give the negotiations."""
         if self.empty:
             return []
         now = self.clock.now()
-        east = {"did": data.EAST, "title": "Delft Ost"}
+        then = now - timedelta(days=20)
         shared: Json = {
             "role": "consumer",
-            "counterparty": east,
+            "counterparty": talk.THEM,
             "error": None,
-            "created": iso(now - timedelta(days=20)),
-            "modified": iso(now - timedelta(days=20)),
+            "refusal": None,
+            "pending": None,
+            "delivery": None,
+            "waiting": False,
+            "actions": [],
+            "filled": {"template": "purpose", "parameters": {"purpose": "planning"}},
+            "created": iso(then),
+            "modified": iso(then),
             "pids": {"consumer": "urn:uuid:c", "provider": "urn:uuid:p"},
             "dataset_id": "urn:uuid:d-east",
             "bbox": [4.3424, 52.0010, 4.3640, 52.0118],
-        }
-        final = {
-            **shared,
-            "id": "n-1",
-            "state": "FINALIZED",
-            "dataset_title": "Electricity of shops",
-            "agreement_id": "a-1",
-            "terms": data.terms(now, who="Delft Ost", whom="Delft West"),
-            "messages": self._messages(),
-        }
-        open_ = {
-            **final,
-            "id": "n-2",
-            "state": "TERMINATED" if "n-2" in self.ended else "REQUESTED",
-            "dataset_title": "Air quality, hourly",
             "agreement_id": None,
-            "error": self.ended.get("n-2"),
-            "messages": self._messages()[:1],
-            "modified": iso(now - timedelta(minutes=2)),
+            "attributes": data.dataset_views(now, much=False)[0]["attributes"],
+            "odrl": talk.offer(),
+            "terms": data.terms(now, who="Delft Ost", whom="Delft West"),
         }
-        more = [{**open_, "id": n, "state": "REQUESTED", "error": None} for n in self.made]
-        return [open_, final, *more]
+        late = iso(now - timedelta(minutes=2))
+        open_ = talk.on_its_way(now, talk.agreed(now - timedelta(minutes=2))[0])
+        found = [
+            {**shared, "id": "n-2", "state": "START", "dataset_title": "Air quality, hourly",
+             "pending": "ContractRequestMessage", "actions": ["retry", "terminate"],
+             "delivery": {k: open_[k] for k in ("attempts", "due", "error")},
+             "messages": [open_], "modified": late},
+            {**shared, "id": "n-ask", "state": "REQUESTED", "role": "provider", "waiting": True,
+             "dataset_title": "Energy of craftsmen, west of the canal",
+             "actions": ["counter", "agree", "terminate"], "modified": late,
+             "messages": talk.asked_of_us(now - timedelta(minutes=9)),
+             "terms": {**data.terms(now, who="Delft West", whom="Delft Ost"), "where": None}},
+            {**shared, "id": "n-offer", "state": "OFFERED", "waiting": True, "modified": late,
+             "dataset_title": self.long("Electricity of shops"),
+             "actions": ["counter", "accept", "terminate"],
+             "messages": talk.offered(now - timedelta(hours=2))},
+            {**shared, "id": "n-refused", "state": "TERMINATED", "refusal": talk.REFUSAL,
+             "dataset_title": "Air quality, hourly", "actions": ["replay"],
+             "messages": talk.refused(now - timedelta(days=1)), "error": "Refused"},
+            {**shared, "id": "n-1", "state": "FINALIZED", "agreement_id": "a-1",
+             "dataset_title": "Electricity of shops", "actions": ["replay"],
+             "messages": talk.agreed(then)},
+        ]  # fmt: skip
+        if self.much:
+            found[-1]["messages"] = talk.agreed(then)[:2] * 60 + talk.agreed(then)[2:]
+            found += [{**found[2], "id": f"n-much-{i}"} for i in range(150)]
+        for item in found:
+            self._moved(item)
+        return [*found, *({**found[0], "id": n} for n in self.made)]
+
+    def _moved(self, item: Json) -> None:
+        """Let a view show what was done to it."""
+        done = self.done.get(item["id"])
+        if reason := self.ended.get(item["id"]):
+            item.update(state="TERMINATED", error=reason, actions=["replay"], waiting=False,
+                        pending=None, delivery=None)  # fmt: skip
+        elif done:
+            item.update(waiting=False, pending=done, actions=["retry", "terminate"])
+
+    def long(self, title: str) -> str:
+        """Give a very long title in the flavour of very much."""
+        return data.LONG if self.much else title
+
+    def _done(self, item_id: str, message: str) -> Json:
+        self.done[item_id] = message
+        return {"id": item_id}
+
+    async def approvals(self, caller: Caller, participant: str) -> Json:
+        asked = [{**n, "kind": "negotiation"} for n in self.negotiation_list() if n["waiting"]]
+        asked += [{**t, "kind": "transfer"} for t in self.transfer_list() if t["waiting"]]
+        changes = {"added": ["Only for research."], "left_out": ["Only for planning."]}
+        return {
+            "items": [
+                {**item, "summary": item["messages"][-1]["summary"],
+                 "changes": changes if item["id"] == "n-ask" else None}
+                for item in asked
+            ]
+        }  # fmt: skip
+
+    async def draft_terms(
+        self,
+        caller: Caller,
+        participant: str,
+        negotiation_id: str,
+        *,
+        template: str,
+        parameters: Mapping[str, Any],
+    ) -> Json:
+        if parameters.get("purpose") == "unreadable":
+            raise HansaError(Code.invalid_field, "The purpose is not known.", "Choose another.")
+        before = (await self.negotiation(caller, participant, negotiation_id))["terms"]
+        purpose = parameters.get("purpose") or before["purpose"]
+        after = {**before, "purpose": purpose, "summary": f"The same, but for {purpose}."}
+        return {"terms": after, "odrl": talk.offer(str(purpose))}
+
+    async def counter(
+        self,
+        caller: Caller,
+        participant: str,
+        negotiation_id: str,
+        *,
+        template: str,
+        parameters: Mapping[str, Any],
+    ) -> Json:
+        self.sent.append({"template": template, "parameters": dict(parameters)})
+        return self._done(negotiation_id, "ContractOfferMessage")
+
+    async def accept(self, caller: Caller, participant: str, negotiation_id: str) -> Json:
+        return self._done(negotiation_id, "ContractNegotiationEventMessage:ACCEPTED")
+
+    async def agree(self, caller: Caller, participant: str, negotiation_id: str) -> Json:
+        return self._done(negotiation_id, "ContractAgreementMessage")
+
+    async def verify(self, caller: Caller, participant: str, negotiation_id: str) -> Json:
+        return self._done(negotiation_id, "ContractAgreementVerificationMessage")
+
+    async def finalize(self, caller: Caller, participant: str, negotiation_id: str) -> Json:
+        return self._done(negotiation_id, "ContractNegotiationEventMessage:FINALIZED")
+
+    async def retry_negotiation(
+        self, caller: Caller, participant: str, negotiation_id: str
+    ) -> Json:
+        self.sent.append({"retry": negotiation_id})
+        return {"id": negotiation_id}
+
+    async def replay_negotiation(
+        self, caller: Caller, participant: str, negotiation_id: str
+    ) -> Json:
+        return await self.negotiate(
+            caller, participant, provider_did=data.EAST, dataset_id="", offer_id=""
+        )
 
     async def negotiations(self, caller: Caller, participant: str) -> Json:
         return {"items": self.negotiation_list()}
@@ -107,17 +198,18 @@ class Trade:
         if self.empty:
             return []
         now = self.clock.now()
-        east = {"did": data.EAST, "title": "Delft Ost"}
+        east = talk.THEM
         shared: Json = {
             "counterparty": east,
             "odrl": {"@type": "Agreement", "permission": [{"action": "use", "constraint": []}]},
             "ended_reason": None,
             "signed_at": iso(now - timedelta(days=20)),
             "until": iso(now + timedelta(days=40)),
+            "formats": ["HttpData-PULL", "HttpData-PUSH", "NgsiLd-PUSH", "Mqtt-PUSH", "Sftp-PUSH"],
             "labels": ["derived", "synthetic"],
             "bbox": [4.3424, 52.0010, 4.3640, 52.0118],
             "usage": {"requests": 1_284, "entities": 41_088, "bytes": 18_412_330,
-                      "last_at": iso(now - timedelta(seconds=40))},
+                      "last_at": iso(now - timedelta(seconds=40)), "limit": 5_000},
             "cut": {"entities_total": 412, "entities_visible": 97,
                     "attributes_withheld": ["owner", "yearOfConstruction"],
                     "why": ["315 entities lie outside the area of the contract.",
@@ -151,6 +243,8 @@ class Trade:
             "dataset_title": "Traffic counts 2025",
             "state": "ended",
             "ended_reason": "The end date has passed.",
+            "ended_at": iso(now - timedelta(days=4)),
+            "ended_by": data.EAST,
             "transfers": [],
             "until": iso(now - timedelta(days=4)),
         }
@@ -165,6 +259,29 @@ class Trade:
 
     async def agreement(self, caller: Caller, participant: str, agreement_id: str) -> Json:
         return self._find(self.agreement_list(), agreement_id)
+
+    async def timeline(self, caller: Caller, participant: str, agreement_id: str) -> Json:
+        found = self._find(self.agreement_list(), agreement_id)
+        signed = self.clock.now() - timedelta(days=20)
+        items = [
+            {**m, "kind": "negotiation", "process": "n-1"}
+            for m in talk.agreed(signed - timedelta(days=1))
+        ]
+        plain: Json = {"process": None, "kind": "signed", "id": "signed", "at": iso(signed)}
+        items.append({**plain, "summary": "The contract with Delft Ost is in force."})
+        for transfer in found["transfers"]:
+            for m in transfer["messages"]:
+                items.append({**m, "kind": "transfer", "process": transfer["id"]})
+            items.append({"id": f"{transfer['id']}/u", "kind": "usage", "process": transfer["id"],
+                          "at": transfer["last_item"], "requests": 1_284, "entities": 41_088,
+                          "bytes": 18_412_330, "summary": "Delft West has read so far."}
+                         )  # fmt: skip
+        if found["state"] != "active":
+            items.append({**plain, "kind": "ended", "id": "ended", "by": talk.THEM,
+                          "at": iso(self.clock.now() - timedelta(days=4)),
+                          "reason": found["ended_reason"],
+                          "summary": "The contract ended."})  # fmt: skip
+        return {"items": sorted(items, key=lambda item: str(item["at"]))}
 
     async def end_agreement(
         self, caller: Caller, participant: str, agreement_id: str, *, reason: str
@@ -186,17 +303,50 @@ class Trade:
             "usage": {"requests": 1_284, "entities": 41_088, "bytes": 18_412_330,
                       "last_at": iso(now - timedelta(seconds=40))},
             "endpoint": "http://localhost:7712/delft-ost/data/ngsi-ld/v1",
+            "state": "STARTED", "error": None, "refusal": None, "pending": None, "delivery": None,
+            "waiting": False, "suspended_by": None, "progress": None, "actions": [],
         }  # fmt: skip
+        then = now - timedelta(days=20)
+        ask, go = "TransferRequestMessage", "TransferStartMessage"
+        rest, end = "TransferSuspensionMessage", "TransferCompletionMessage"
+        progress = {"state": "STARTED", "bytes": 6_412_000_000, "items": 1, "error": None,
+                    "total_bytes": 10_000_000_000, "rate_bytes_s": 84_000_000, "digest": None,
+                    "last_at": iso(now - timedelta(seconds=1))}  # fmt: skip
+        both = {"agreement_id": "a-1", "dataset_title": self.long("Electricity of shops")}
+        air = {"agreement_id": "a-2", "dataset_title": "Air quality, hourly", "role": "provider"}
+        shop = {**both, "role": "consumer"}
         found = [
-            {**shared, "id": "t-1", "role": "consumer", "agreement_id": "a-1",
-             "dataset_title": "Electricity of shops"},
-            {**shared, "id": "t-2", "role": "provider", "agreement_id": "a-2",
-             "dataset_title": "Air quality, hourly"},
+            {**shared, **shop, "id": "t-1", "actions": ["suspend", "complete", "terminate"],
+             "messages": talk.moved(then, ask, go, rest, go, ours=True)},
+            {**shared, **air, "id": "t-2", "actions": ["suspend", "complete", "terminate"],
+             "messages": talk.moved(then, ask, go, ours=False)},
+            {**shared, **air, "id": "t-ask", "state": "REQUESTED", "waiting": True,
+             "actions": ["start", "terminate"], "format": "NgsiLd-PUSH",
+             "terms": data.terms(now, who="Delft West", whom="Delft Ost"),
+             "messages": talk.moved(now - timedelta(minutes=4), ask, ours=False)},
+            {**shared, **shop, "id": "t-push", "state": "SUSPENDED", "suspended_by": "provider",
+             "actions": ["terminate"], "format": "HttpData-PUSH",
+             "progress": {**progress, "state": "SUSPENDED", "rate_bytes_s": None},
+             "messages": talk.moved(then + timedelta(days=3), ask, go, rest, ours=True)},
+            {**shared, **air, "id": "t-sftp", "actions": ["suspend", "complete", "terminate"],
+             "format": "Sftp-PUSH",
+             "progress": {**progress, "error": "sftp.example.org refused the password.",
+                          "next_try": iso(now + timedelta(seconds=30))},
+             "messages": talk.moved(then + timedelta(days=6), ask, go, ours=False)},
+            {**shared, **shop, "id": "t-done", "state": "COMPLETED", "format": "HttpData-PUSH",
+             "progress": {**progress, "state": "COMPLETED", "bytes": 10_000_000_000,
+                          "digest": "sha-256:" + "9f2c41d0" * 8},
+             "messages": talk.moved(then + timedelta(days=1), ask, go, end, ours=True)},
         ]  # fmt: skip
+        if self.much:
+            found += [{**found[0], "id": f"t-much-{i}"} for i in range(130)]
         for item in found:
             why = self.ended.get(item["id"]) or self.ended.get(item["agreement_id"])
-            item["state"] = "TERMINATED" if why else "STARTED"
-            item["error"] = None
+            if why:
+                item.update(state="TERMINATED", actions=[])
+            elif item["id"] in self.done:
+                item.update(pending=self.done[item["id"]], waiting=False,
+                            actions=["retry", "terminate"])  # fmt: skip
         return found
 
     async def transfers(self, caller: Caller, participant: str) -> Json:
@@ -205,8 +355,41 @@ class Trade:
     async def transfer(self, caller: Caller, participant: str, transfer_id: str) -> Json:
         return self._find(self.transfer_list(), transfer_id)
 
-    async def request_transfer(self, caller: Caller, participant: str, agreement_id: str) -> Json:
+    async def request_transfer(
+        self,
+        caller: Caller,
+        participant: str,
+        agreement_id: str,
+        *,
+        format: str,
+        data_address: Mapping[str, Any] | None,
+    ) -> Json:
+        if data_address and "refused" in data_address["endpoint"]:
+            raise HansaError(
+                Code.invalid_field, "This address can't be used.", "Give another.",
+                field=f"{format}.endpoint",
+            )  # fmt: skip
+        self.sent.append({"format": format, "address": data_address})
         return self._find(self.transfer_list(), "t-1")
+
+    async def start_transfer(self, caller: Caller, participant: str, transfer_id: str) -> Json:
+        return self._done(transfer_id, "TransferStartMessage")
+
+    async def suspend_transfer(
+        self, caller: Caller, participant: str, transfer_id: str, *, reason: str
+    ) -> Json:
+        self.sent.append({"suspend": transfer_id, "reason": reason})
+        return self._done(transfer_id, "TransferSuspensionMessage")
+
+    async def resume_transfer(self, caller: Caller, participant: str, transfer_id: str) -> Json:
+        return self._done(transfer_id, "TransferStartMessage")
+
+    async def complete_transfer(self, caller: Caller, participant: str, transfer_id: str) -> Json:
+        return self._done(transfer_id, "TransferCompletionMessage")
+
+    async def retry_transfer(self, caller: Caller, participant: str, transfer_id: str) -> Json:
+        self.sent.append({"retry": transfer_id})
+        return {"id": transfer_id}
 
     async def transfer_access(
         self, caller: Caller, participant: str, transfer_id: str

@@ -10,7 +10,17 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
 from hansa.kernel import Clock, Ids, SystemClock, SystemIds
-from hansa.web.http import catalogue, entities, home, members, publish, start, trade, transfers
+from hansa.web.http import (
+    agreements,
+    catalogue,
+    entities,
+    home,
+    members,
+    negotiations,
+    publish,
+    start,
+    transfers,
+)
 from hansa.web.http.endpoint import Pages
 from hansa.web.ports import PageSource
 
@@ -34,7 +44,17 @@ def routes(
 ) -> list[BaseRoute]:
     """Give the routes of all pages, to be mounted at the root of a node."""
     pages = Pages(source, clock or SystemClock(), ids or SystemIds())
-    rooms = (start, home, members, catalogue, trade, transfers, publish, entities)
+    rooms = (
+        start,
+        home,
+        members,
+        catalogue,
+        negotiations,
+        agreements,
+        transfers,
+        publish,
+        entities,
+    )
     found: list[BaseRoute] = [route for room in rooms for route in room.routes(pages)]
     found.append(Mount("/static", _Built(directory=_STATIC, check_dir=False), name="static"))
     return found

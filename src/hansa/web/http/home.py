@@ -8,6 +8,8 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from hansa.web.http.endpoint import Pages, Visit, page
+from hansa.web.http.negotiations import path_of, with_moves
+from hansa.web.moves import plain_state
 from hansa.web.ports import Json
 
 
@@ -48,10 +50,10 @@ def decisions_of(visit: Visit, overview: Json, requests: Json, negotiations: Jso
             "title": item["dataset_title"],
             "text": f"negotiation with {item['counterparty']['title']} has a problem",
             "at": item.get("modified"),
-            "href": visit.url(f"/negotiations/{item['id']}"),
+            "href": visit.url(path_of(item["id"])),
         }
         for item in negotiations.get("items", [])
-        if item.get("error") and str(item.get("state", "")).upper() != "TERMINATED"
+        if item.get("error") and plain_state(item) != "TERMINATED"
     ]
     return found
 
@@ -59,22 +61,24 @@ def decisions_of(visit: Visit, overview: Json, requests: Json, negotiations: Jso
 async def home(visit: Visit) -> Response:
     """Answer: is my space well, and what is moving now?"""
     nothing: Json = {"items": []}
-    requests = negotiations = nothing
+    requests = negotiations = approvals = nothing
     if visit.is_authority:
         overview, requests = await asyncio.gather(
             visit.source.overview(visit.caller, visit.id),
             visit.source.join_requests(visit.caller, visit.id),
         )
     else:
-        overview, negotiations = await asyncio.gather(
+        overview, negotiations, approvals = await asyncio.gather(
             visit.source.overview(visit.caller, visit.id),
             visit.source.negotiations(visit.caller, visit.id),
+            visit.source.approvals(visit.caller, visit.id),
         )
     return visit.page(
         "home.html",
         "home",
         overview=overview,
         decisions=decisions_of(visit, overview, requests, negotiations),
+        approvals=[with_moves(item) for item in approvals["items"]],
         islands=("flow",),
     )
 

@@ -121,18 +121,13 @@ async def try_mapping(visit: Visit) -> Response:
 async def publish(visit: Visit) -> Response:
     """Publish with terms; a problem is shown on the form with all that was filled in."""
     form = await visit.form()
-    given = {name: [v for v in form.getlist(name) if isinstance(v, str)] for name in form}
+    given = offer_form.texts(form)
     mapping: Json | None = None
     try:
         mapping = offer_form.mapping(await visit.field("mapping"))
         title = await visit.field("title", required="The title")
-        chosen = await visit.field("template", required="The choice of terms")
         templates = (await visit.source.templates(visit.caller))["items"]
-        template = next((t for t in templates if t["id"] == chosen), None)
-        if template is None:
-            raise HansaError(
-                Code.invalid_field, "There are no such terms.", "Choose one.", field="template"
-            )
+        chosen, parameters = offer_form.chosen(given, templates)
         owner = f"{visit.caller.did} {visit.id}"
         upload = await visit.pages.drafts.get(owner, visit.param("draft"))
         done = await visit.source.publish(
@@ -142,7 +137,7 @@ async def publish(visit: Visit) -> Response:
             mapping=mapping,
             title=title,
             template=chosen,
-            parameters=offer_form.parameters(given, template),
+            parameters=parameters,
             licence=await visit.field("licence"),
             attribution=await visit.field("attribution"),
         )

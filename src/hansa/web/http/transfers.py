@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from urllib.parse import quote
 
 from starlette.responses import Response
 from starlette.routing import Route
 
 from hansa.kernel import HansaError
+from hansa.web import moves, push_form
 from hansa.web.http.endpoint import Pages, Visit, action, page
-from hansa.web.http.trade import newest_first
-from hansa.web.ports import Json
+from hansa.web.model import newest_first
+from hansa.web.ports import Json, PageSource
+
+Call = Callable[..., Awaitable[Json]]
+_PLAIN: dict[str, Callable[[PageSource], Call]] = {
+    "start": lambda source: source.start_transfer,
+    "resume": lambda source: source.resume_transfer,
+    "complete": lambda source: source.complete_transfer,
+    "retry": lambda source: source.retry_transfer,
+}
 
 
 def routes(pages: Pages) -> list[Route]:
@@ -18,8 +28,15 @@ def routes(pages: Pages) -> list[Route]:
     return [
         page(pages, "/transfers", transfers),
         page(pages, "/transfers/{id}", transfer),
+        action(pages, "/transfers/{id}/suspend", suspend),
         action(pages, "/transfers/{id}/terminate", terminate),
+        *(action(pages, f"/transfers/{{id}}/{key}", move(key)) for key in _PLAIN),
     ]
+
+
+def path_of(transfer_id: str) -> str:
+    """Give the page of a transfer, below the participant."""
+    return f"/transfers/{quote(transfer_id, safe='')}"
 
 
 async def transfers(visit: Visit) -> Response:
@@ -35,6 +52,21 @@ async def _access(visit: Visit, transfer_id: str) -> Json | None:
         return None
 
 
+async def _probe(visit: Visit, transfer_id: str) -> Json | None:
+    try:
+        return await visit.source.probe_transfer(visit.caller, visit.id, transfer_id)
+    except HansaError as error:
+        return {
+            "status": error.status,
+            "code": error.code.value,
+            "title": error.title,
+            "detail": error.detail,
+            "entities": None,
+            "ms": None,
+            "at": None,
+        }
+
+
 async def transfer(visit: Visit) -> Response:
     """Show what flows; with `?probe=1` ask the provider now and show its answer."""
     transfer_id = visit.param("id")
@@ -45,37 +77,48 @@ async def transfer(visit: Visit) -> Response:
     except HansaError:
         agreement = None
     ending = str(found.get("pending") or "").startswith(("TransferTermination", "TransferCompl"))
-    state = str(found["state"]).rsplit(":", 1)[-1].upper()
-    stopped = ending or state in ("TERMINATED", "COMPLETED")
-    consumer = found["role"] == "consumer"
-    probe: Json | None = None
-    probed = consumer and (bool(visit.query("probe")) or visit.query("done") == "transfer-stopped")
-    if probed:
-        try:
-            probe = await visit.source.probe_transfer(visit.caller, visit.id, transfer_id)
-        except HansaError as error:
-            probe = {
-                "status": error.status,
-                "code": error.code.value,
-                "title": error.title,
-                "detail": error.detail,
-                "entities": None,
-                "ms": None,
-                "at": None,
-            }
+    stopped = ending or moves.over(found)
+    way = push_form.way_of(found["format"])
+    pulled = found["format"].upper().endswith("-PULL")
+    fetched = pulled and found["role"] == "consumer"
+    asked = bool(visit.query("probe")) or visit.query("done") == "transfer-stopped"
+    messages = found.get("messages") or []
     return visit.page(
         "transfer.html",
         "transfers",
         transfer=found,
         agreement=agreement,
-        access=await _access(visit, transfer_id) if consumer and not stopped else None,
+        access=await _access(visit, transfer_id) if fetched and not stopped else None,
         stopped=stopped,
-        probe=probe,
+        probe=await _probe(visit, transfer_id) if fetched and asked else None,
+        fetched=fetched,
+        pulled=pulled,
+        way=way,
+        messages=messages,
+        stops=moves.track("transfer", found, messages),
+        moves=moves.transfer_moves(found),
     )
+
+
+def move(key: str) -> Callable[[Visit], Awaitable[Response]]:
+    """Give the handler of a move that asks nothing."""
+
+    async def handler(visit: Visit) -> Response:
+        await _PLAIN[key](visit.source)(visit.caller, visit.id, visit.param("id"))
+        return visit.go(path_of(visit.param("id")), done=key)
+
+    return handler
+
+
+async def suspend(visit: Visit) -> Response:
+    """Pause a transfer, with a reason."""
+    reason = await visit.field("reason", required="The reason")
+    await visit.source.suspend_transfer(visit.caller, visit.id, visit.param("id"), reason=reason)
+    return visit.go(path_of(visit.param("id")), done="suspend")
 
 
 async def terminate(visit: Visit) -> Response:
     """Stop a transfer; the page then shows the refusal that the next request gets."""
     reason = await visit.field("reason", required="The reason")
     await visit.source.terminate_transfer(visit.caller, visit.id, visit.param("id"), reason=reason)
-    return visit.go(f"/transfers/{quote(visit.param('id'), safe='')}", done="transfer-stopped")
+    return visit.go(path_of(visit.param("id")), done="transfer-stopped")

@@ -124,6 +124,7 @@ class Agreements:
     def __init__(self, catalogue: Catalogue) -> None:
         self._catalogue = catalogue
         self.exchange: Exchange | None = None
+        self.vouched: Callable[[str], Awaitable[dict[str, Any] | None]] | None = None
 
     async def agreement(self, agreement_id: str) -> GoverningAgreement | None:
         """Give an agreement as it stands now, or None."""
@@ -132,19 +133,37 @@ class Agreements:
             agreement = await self.exchange.agreement(agreement_id)
         except HansaError as error:
             if error.code is Code.not_found:
-                return None
+                return await self._vouched(agreement_id)
             raise
         return await self.governing(agreement)
 
-    async def governing(self, agreement: Agreement) -> GoverningAgreement:
-        """Give what enforcement needs of an agreement; a withdrawn dataset selects nothing."""
+    async def _vouched(self, agreement_id: str) -> GoverningAgreement | None:
+        """Give an agreement that a foreign control plane told us, or None."""
+        policy = None if self.vouched is None else await self.vouched(agreement_id)
+        if policy is None:
+            return None
+        return GoverningAgreement(
+            id=agreement_id,
+            odrl=policy,
+            target=str(policy["target"]),
+            selection=await self._selection(str(policy["target"])),
+            assignee=str(policy["assignee"]),
+            purpose=declared_purpose(policy),
+        )
+
+    async def _selection(self, dataset_id: str) -> Cut:
+        """Give what of the broker makes up a dataset; a withdrawn one selects nothing."""
         try:
-            dataset = await self._catalogue.get(agreement.dataset_id)
-            selection = dataset.selection.cut()
+            dataset = await self._catalogue.get(dataset_id)
         except HansaError as error:
             if error.code is not Code.not_found:
                 raise
-            selection = Cut(types=frozenset())
+            return Cut(types=frozenset())
+        return dataset.selection.cut()
+
+    async def governing(self, agreement: Agreement) -> GoverningAgreement:
+        """Give what enforcement needs of an agreement."""
+        selection = await self._selection(agreement.dataset_id)
         return GoverningAgreement(
             id=agreement.id,
             odrl=agreement.policy,

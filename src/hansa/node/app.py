@@ -15,6 +15,7 @@ from starlette.routing import BaseRoute, Mount, Route
 
 from hansa import __version__, broker, catalogue, dataplane, exchange, identity, trust, web
 from hansa.broker import Access
+from hansa.dataplane import signaling
 from hansa.kernel import Code, HansaError
 from hansa.kernel.problem import problem_response, problems, unexpected
 from hansa.kernel.settings import Settings
@@ -23,6 +24,7 @@ from hansa.node.api import Api
 from hansa.node.management import Management
 from hansa.node.middleware import Envelope, GeoJson
 from hansa.node.runtime import Node
+from hansa.node.signaling import operator_only
 from hansa.policy import Scope, profile_document
 
 
@@ -57,6 +59,13 @@ def routes(node: Node, management: Management) -> list[BaseRoute]:
         Mount("/{participant}/data/ngsi-ld/v1", GeoJson(broker.app(lambda r: _governed(node, r)))),
         Mount("/{participant}/data/files/v1", dataplane.files(lambda name: _fetched(node, name))),
         Mount("/{participant}/ngsi-ld/v1", GeoJson(broker.app(lambda r: _owner(node, r)))),
+        Mount(
+            "/{participant}/received/{flow}/ngsi-ld/v1",
+            GeoJson(broker.app(lambda r: _received(node, r))),
+        ),
+        *dataplane.inbox_routes(
+            lambda name: p.pushing.inboxes if (p := node.participants.get(name)) else None
+        ),
         *_health(node),
         *Api(management).routes(),
         *identity.routes(lambda name: node.participant(name).identity),
@@ -65,6 +74,9 @@ def routes(node: Node, management: Management) -> list[BaseRoute]:
         *catalogue.routes("/{participant}", lambda r: _served(node, r)),
         *exchange.routes(
             lambda name: p.exchange if (p := node.participants.get(name)) is not None else None
+        ),
+        *signaling.routes(
+            lambda name: node.participant(name).signaling, lambda r: operator_only(node, r)
         ),
         *web.routes(management),
     ]
@@ -84,6 +96,15 @@ async def _owner(node: Node, request: Request) -> Access:
         request.headers, node.session_cookie(request), method=request.method
     )
     return Access(broker=participant.broker, scope=Scope.everything(), may_write=True)
+
+
+async def _received(node: Node, request: Request) -> Access:
+    participant = node.participant(request.path_params["participant"])
+    await node.operators.authenticate_operator(
+        request.headers, node.session_cookie(request), method=request.method
+    )
+    flow = await participant.flows.get(request.path_params["flow"])
+    return Access(broker=participant.pushing.mirrors.broker(flow.id), scope=Scope.everything())
 
 
 async def _governed(node: Node, request: Request) -> Access:

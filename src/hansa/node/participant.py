@@ -24,6 +24,7 @@ from hansa.dataplane import (
     ProgressLedger,
     UsageLedger,
 )
+from hansa.dataplane.signaling import Controls
 from hansa.exchange import Agreement, Change, Exchange, Ports
 from hansa.identity import DidResolver, Identity, Service, did_of
 from hansa.kernel import Clock, Ids
@@ -42,9 +43,11 @@ from hansa.node.adapters import (
     PublishedOffers,
 )
 from hansa.node.directory import Directory, KnownParty
+from hansa.node.feeding import Mirrors, Pushing
 from hansa.node.journal import Journal
 from hansa.node.questions import DATA_PATH, Questions
 from hansa.node.shelf import Shelf
+from hansa.node.signaling import signaling_of
 from hansa.node.sources import Sources
 from hansa.node.waits import Waits
 from hansa.trust import (
@@ -84,6 +87,7 @@ class Shared:
     resolver: DidResolver
     contexts: ContextRegistry
     dialect: Dialect
+    store_of: Callable[[str], Store]
     gate: Callable[[Identity], Gate] = Gate
 
 
@@ -225,12 +229,13 @@ class Participant(Questions):
         self.access = AccessStore(self.store, Sealer(shared.secret, "access"), clock)
         self.consumer = Consumer(shared.client, self.access, self.usage)
         self.control = OwnExchange()
+        self.controls = Controls(self.control)
         self.flows = Flows(
             self.store,
             grants=self.grants,
             sealer=Sealer(shared.secret, "flow"),
             progress=ProgressLedger(self.store, self.usage, clock),
-            control=self.control,
+            control=self.controls,
             clock=clock,
             ids=ids,
         )
@@ -244,6 +249,7 @@ class Participant(Questions):
             ),
             NgsiLdPull(self.grants, self.access, has_entities=self.shelf.has_entities),
         )
+        self.pushing = self._build_pushing(shared)
         self.gate.on_caller = self.grants.seen
         self.exchange = Exchange(
             did=self.did,
@@ -261,10 +267,33 @@ class Participant(Questions):
             ),
         )
         self.agreements.exchange = self.control.exchange = self.exchange
+        self.signaling = signaling_of(self, shared)
         self.waits = Waits()
         self.exchange.on_change(self.waits.changed)
         self.exchange.on_change(self._changed)
         self.exchange.on_agreement_ended(self._agreement_ended)
+
+    def _build_pushing(self, shared: Shared) -> Pushing:
+        def open_broker(store: Store) -> Broker:
+            return Broker(
+                store,
+                clock=shared.clock,
+                ids=shared.ids,
+                contexts=shared.contexts,
+                dialect=shared.dialect,
+            )
+
+        return Pushing(
+            self.store,
+            self.flows,
+            self.broker,
+            Mirrors(self.id, shared.store_of, open_broker),
+            url=self.url,
+            client=shared.client,
+            has_entities=self.shelf.has_entities,
+            clock=shared.clock,
+            ids=shared.ids,
+        )
 
     # -- life ------------------------------------------------------------------------------------
 
@@ -281,6 +310,7 @@ class Participant(Questions):
             await self.membership.load()
         await self.directory.load()
         await self.grants.load()
+        await self.signaling.foreign.load()
 
     async def start(self) -> None:
         """Begin what goes on by itself."""
@@ -295,6 +325,7 @@ class Participant(Questions):
         await self.sources.stop()
         if self.status is not None:
             await self.status.stop()
+        await self.pushing.pushes.close()
         await self.flows.stop()
         await self.usage.stop()
         await self.journal.close()

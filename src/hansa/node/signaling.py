@@ -1,0 +1,92 @@
+"""Data Plane Signaling of one participant, wired: registered planes, both sides, its operator."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from starlette.requests import Request
+
+from hansa.dataplane.signaling import PATH, ForeignPlanes, Peers, Serving, Signaling
+from hansa.kernel import Code, HansaError
+from hansa.kernel.crypto import Sealer
+
+if TYPE_CHECKING:
+    from hansa.node.participant import Participant, Shared
+    from hansa.node.runtime import Node
+
+
+def signaling_of(participant: Participant, shared: Shared) -> Signaling:
+    """Put signaling together for a participant whose flows and exchange are there."""
+    sealer = Sealer(shared.secret, "signaling")
+    exchange, flows = participant.exchange, participant.flows
+
+    async def is_own_agreement(agreement_id: str) -> bool:
+        return await _or_none(exchange.agreement(agreement_id)) is not None
+
+    async def agreement_of(transfer_id: str) -> dict[str, Any] | None:
+        transfer = await _or_none(exchange.transfer(transfer_id))
+        if transfer is None:
+            return None
+        agreement = await _or_none(exchange.agreement(transfer.agreement_id))
+        return None if agreement is None else dict(agreement.policy)
+
+    peers = Peers(
+        participant.store,
+        url=f"{participant.url}/{PATH}",
+        did=participant.did,
+        sealer=sealer,
+        client=shared.client,
+        clock=shared.clock,
+        allow_http=shared.settings.outbound.allow_loopback,
+    )
+    serving = Serving(
+        participant.store,
+        flows=flows,
+        peers=peers,
+        client=shared.client,
+        is_own_agreement=is_own_agreement,
+        clock=shared.clock,
+        ids=shared.ids,
+    )
+    foreign = ForeignPlanes(
+        participant.store,
+        flows=flows,
+        peers=peers,
+        client=shared.client,
+        sealer=sealer,
+        did=participant.did,
+        dataspace=lambda: participant.authority_did or participant.did,
+        claims=lambda did: _claims(participant, did),
+        ids=shared.ids,
+    )
+    flows.register_foreign(foreign)
+    participant.controls.foreign = serving
+    participant.agreements.vouched = serving.agreement
+    return Signaling(peers, serving, foreign, agreement_of)
+
+
+async def operator_only(node: Node, request: Request) -> None:
+    """Return for the node's operator with its token; a page's cookie does not count here."""
+    await node.operators.authenticate_operator(request.headers, None, method=request.method)
+
+
+def _claims(participant: Participant, did: str) -> Mapping[str, Any]:
+    """Give what a counterparty showed us, as a foreign plane is told it."""
+    caller = participant.gate.last(did)
+    claims: dict[str, Any] = {"did": did, "roles": sorted(caller.roles)}
+    if caller.membership is not None:
+        claims["membership"] = {
+            "authority": caller.membership.authority,
+            "validUntil": caller.membership.valid_until.isoformat(),
+        }
+    return claims
+
+
+async def _or_none(found: Any) -> Any:
+    try:
+        return await found
+    except HansaError as error:
+        if error.code is not Code.not_found:
+            raise
+        return None

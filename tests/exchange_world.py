@@ -18,9 +18,10 @@ from hansa.exchange import (
     Decide,
     Exchange,
     ExchangeLimits,
-    NegotiationRequest,
     OfferedDataset,
+    Opened,
     Ports,
+    Step,
     TransferProcess,
     register,
     routes,
@@ -158,23 +159,59 @@ class FakePlane:
         self.starts = 0
         self.tokens: dict[str, str] = {}
         self.refuse: HansaError | None = None
+        self.ready = True
+        self.prepared = 0
+        self.starts_seen = 0
+        self.inboxes: dict[str, DataAddress] = {}
+        self.destinations: dict[str, DataAddress] = {}
 
-    async def start(self, transfer: TransferProcess, agreement: Agreement) -> DataAddress:
+    async def check(self, transfer: TransferProcess, agreement: Agreement) -> None:
+        if transfer.format not in ("HttpData-PULL", "HttpData-PUSH"):
+            raise HansaError(Code.invalid_field, "Not this format.", field="format")
+
+    async def prepare(
+        self, transfer: TransferProcess, agreement: Agreement, address: DataAddress | None
+    ) -> Opened:
+        if self.refuse is not None:
+            raise self.refuse
+        if not transfer.push:
+            return Opened(ready=self.ready)
+        if address is not None:
+            self.inboxes[transfer.id] = address
+        self.prepared += 1
+        inbox = DataAddress(endpoint_type="urn:inbox", endpoint=f"http://in/{transfer.id}")
+        return Opened(self.inboxes.setdefault(transfer.id, inbox), ready=self.ready)
+
+    async def requested(self, transfer: TransferProcess, address: DataAddress) -> None:
+        self.destinations[transfer.id] = address
+
+    async def start(self, transfer: TransferProcess, agreement: Agreement) -> Opened:
         if self.refuse is not None:
             raise self.refuse
         assert agreement.assignee == transfer.counterparty
-        assert transfer.pending is not None
         self.starts += 1
+        if not self.ready:
+            return Opened(ready=False)
+        if transfer.push:
+            self.open[transfer.id] = str(self.destinations[transfer.id].endpoint)
+            return Opened()
+        assert transfer.pending is not None
         token = self.tokens.setdefault(transfer.pending.action, f"token-{self.starts}")
         self.open[transfer.id] = token
-        return DataAddress(
-            endpoint_type="https://w3id.org/idsa/v4.1/HTTP",
-            endpoint="http://provider/data",
-            properties={"authorization": token, "authType": "bearer"},
+        return Opened(
+            DataAddress(
+                endpoint_type="https://w3id.org/idsa/v4.1/HTTP",
+                endpoint="http://provider/data",
+                properties={"authorization": token, "authType": "bearer"},
+            )
         )
 
-    async def received(self, transfer: TransferProcess, address: DataAddress) -> None:
-        self.addresses[transfer.id] = address
+    async def received(self, transfer: TransferProcess, address: DataAddress | None) -> None:
+        self.starts_seen += 1
+        if address is not None:
+            self.addresses[transfer.id] = address
+        elif transfer.push:
+            self.addresses[transfer.id] = self.inboxes[transfer.id]
 
     async def stop(self, transfer: TransferProcess) -> None:
         self.stops.append(transfer.id)
@@ -194,8 +231,9 @@ class Side:
         self.limits = limits
         self.identity = FakeIdentity(self.did)
         self.plane = FakePlane()
-        self.decision: Decide = Decide.agree()
-        self.asked: list[NegotiationRequest] = []
+        self.decision: Decide = Decide.follow()
+        self.decisions: dict[str, Decide] = {}
+        self.asked: list[Step] = []
         self.offers: dict[str, OfferedDataset] = {}
         self.hidden_from: set[str] = set()
         self.reconciler: Reconciler | None = None
@@ -215,7 +253,7 @@ class Side:
                 identity=self.identity,
                 parties=self,
                 offers=self,
-                negotiator=self,
+                decider=self,
                 data_plane=self.plane,
                 client=self.client,
             ),
@@ -259,9 +297,11 @@ class Side:
             return None
         return found if dataset_id in (None, found.dataset_id) else None
 
-    async def decide(self, request: NegotiationRequest) -> Decide:
-        self.asked.append(request)
-        return self.decision
+    async def decide(self, step: Step) -> Decide:
+        """Give what is set for the state, or, when an offer of ours is answered, `decision`."""
+        self.asked.append(step)
+        usual = self.decision if step.published is not None else Decide.follow()
+        return self.decisions.get(step.process.state, usual)
 
     async def actions(self) -> list[Action]:
         return await self.store.read(lambda tx: tx.actions())
@@ -272,7 +312,7 @@ class Side:
         if current is None:
             return
         if action.machine == "exchange.plane":
-            await self.exchange.work_stop(current)
+            await self.exchange.work_plane(current)
         else:
             await self.exchange.work_action(current)
 

@@ -3,6 +3,7 @@
 from hansa.exchange.http import routes
 from hansa.exchange.kinds import AGREEMENTS, MESSAGES, NEGOTIATIONS, TRANSFERS
 from hansa.exchange.model import (
+    DECISIONS,
     Agreement,
     AgreementState,
     Change,
@@ -11,24 +12,26 @@ from hansa.exchange.model import (
     Decide,
     ExchangeLimits,
     LogEntry,
-    NegotiationRequest,
     NegotiationState,
     Pending,
     Role,
+    Sending,
+    Step,
     TransferProcess,
     TransferState,
 )
 from hansa.exchange.policies import same_terms
 from hansa.exchange.ports import (
     DataPlane,
+    Decider,
     Identity,
-    Negotiator,
     OfferedDataset,
     Offers,
+    Opened,
     Parties,
     Ports,
 )
-from hansa.exchange.service import PULL_FORMATS, Exchange, register
+from hansa.exchange.service import Exchange, register
 from hansa.exchange.state import NEGOTIATION, TRANSFER, Message, states_markdown
 
 __all__ = [
@@ -39,7 +42,9 @@ __all__ = [
     "ContractNegotiation",
     "DataAddress",
     "DataPlane",
+    "DECISIONS",
     "Decide",
+    "Decider",
     "Exchange",
     "ExchangeLimits",
     "Identity",
@@ -48,16 +53,16 @@ __all__ = [
     "Message",
     "NEGOTIATION",
     "NEGOTIATIONS",
-    "NegotiationRequest",
     "NegotiationState",
-    "Negotiator",
     "OfferedDataset",
     "Offers",
-    "PULL_FORMATS",
+    "Opened",
     "Parties",
     "Pending",
     "Ports",
     "Role",
+    "Sending",
+    "Step",
     "TRANSFER",
     "TRANSFERS",
     "TransferProcess",

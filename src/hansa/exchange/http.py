@@ -105,13 +105,13 @@ class _Endpoint:
         self, exchange: Exchange, caller: str, pid: str, request: Request, wire_type: str
     ) -> Response:
         kind = self._kind
-        await exchange.store.read(lambda tx: owned(tx, kind, pid, caller))
+        found = await exchange.store.read(lambda tx: owned(tx, kind, pid, caller))
         inbound = await _read(request, exchange, wire_type)
         process: Process
         if self._room == "negotiations":
-            process = await exchange.receive_negotiation_message(caller, pid, inbound)
+            process = await exchange.receive_negotiation_message(caller, pid, inbound, found)
         else:
-            process = await exchange.receive_transfer_message(caller, pid, inbound)
+            process = await exchange.receive_transfer_message(caller, pid, inbound, found)
         return _process_response(process, 200)
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
+from typing import Any, Literal, get_args
 
 import msgspec
 
@@ -69,6 +69,9 @@ class ContractNegotiation(msgspec.Struct, frozen=True, kw_only=True):
 
     `offer` is the last offer on the table, `agreement` the ODRL agreement once there is one.
     `taken` names the counterparty's messages that took effect, so that a repeat is known.
+    `entered` counts how often each state was entered. `waiting`: it is our move, and an operator
+    is asked. `their_state`: both sides are at an end that differs, and this is the other one.
+    `dialect` names how the counterparty deviates from the specification, if it does.
     """
 
     id: str
@@ -85,9 +88,13 @@ class ContractNegotiation(msgspec.Struct, frozen=True, kw_only=True):
     pending: Pending | None = None
     agreement: dict[str, Any] | None = None
     taken: tuple[str, ...] = ()
+    entered: dict[str, int] = {}
+    waiting: bool = False
     code: str | None = None
     reason: tuple[str, ...] = ()
     error: str | None = None
+    their_state: str | None = None
+    dialect: str | None = None
 
     @property
     def offer_id(self) -> str:
@@ -106,7 +113,11 @@ class ContractNegotiation(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Agreement(msgspec.Struct, frozen=True, kw_only=True):
-    """A contract in force between two participants; `policy` is the ODRL agreement."""
+    """A contract in force between two participants; `policy` is the ODRL agreement.
+
+    `callback` is the counterparty's DSP base where it is known; the directory is asked otherwise.
+    `negotiation_id` is empty for an agreement that was imported.
+    """
 
     id: str
     role: Role
@@ -115,6 +126,7 @@ class Agreement(msgspec.Struct, frozen=True, kw_only=True):
     dataset_id: str
     policy: dict[str, Any]
     signed_at: datetime
+    callback: str | None = None
     state: AgreementState = AgreementState.active
     ended_at: datetime | None = None
     ended_by: str | None = None
@@ -140,7 +152,11 @@ class DataAddress(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class TransferProcess(msgspec.Struct, frozen=True, kw_only=True):
-    """One transfer as one side sees it. `id` is this side's own pid."""
+    """One transfer as one side sees it. `id` is this side's own pid.
+
+    `moved`: our data plane has moved all data; the completion is sent as soon as it may be. The
+    other fields are those of `ContractNegotiation`.
+    """
 
     id: str
     role: Role
@@ -156,10 +172,20 @@ class TransferProcess(msgspec.Struct, frozen=True, kw_only=True):
     state: TransferState = TransferState.START
     pending: Pending | None = None
     suspended_by: Role | None = None
+    moved: bool = False
     taken: tuple[str, ...] = ()
+    entered: dict[str, int] = {}
+    waiting: bool = False
     code: str | None = None
     reason: tuple[str, ...] = ()
     error: str | None = None
+    their_state: str | None = None
+    dialect: str | None = None
+
+    @property
+    def push(self) -> bool:
+        """Say whether the provider sends the data: its format ends in `push`, in any case."""
+        return self.format.lower().endswith("push")
 
     @property
     def live(self) -> bool:
@@ -199,27 +225,55 @@ class Change(msgspec.Struct, frozen=True):
     pending: str | None = None
 
 
-class NegotiationRequest(msgspec.Struct, frozen=True, kw_only=True):
-    """What a `Negotiator` is asked: an offer on the table that is ours to answer.
+class Sending(msgspec.Struct, frozen=True):
+    """How the message in flight fares: failed tries, when the next is due, the last error."""
 
-    `altered` says that the terms differ from those published (a counter-offer).
+    attempts: int
+    due: datetime | None
+    error: str | None
+
+
+class Step(msgspec.Struct, frozen=True, kw_only=True):
+    """What a `Decider` is asked about: a process in a state that it enters.
+
+    `process` is as it is about to be committed. `message` is the counterparty's message that led
+    here; None: ours was acknowledged. `published` is the offer of ours that a consumer answers,
+    and `altered` says that its terms differ. `error` is what our data plane reported; the state
+    is then the same as before.
     """
 
-    caller: str
-    dataset_id: str
-    offer: dict[str, Any]
-    published: dict[str, Any]
+    process: Process
+    message: str | None = None
+    published: dict[str, Any] | None = None
     altered: bool = False
-    negotiation_id: str | None = None
+    error: str | None = None
+
+
+DecisionKind = Literal[
+    "follow", "wait", "agree", "refuse", "offer", "request", "accept", "verify", "finalize",
+    "start", "suspend", "resume", "complete",
+]  # fmt: skip
+DECISIONS: tuple[str, ...] = get_args(DecisionKind)
 
 
 class Decide(msgspec.Struct, frozen=True):
-    """A `Negotiator`'s answer."""
+    """A `Decider`'s answer: what to do next, `after_s` seconds from now.
 
-    kind: str
+    follow: what the protocol's usual course asks for. wait: leave it to the operator. refuse:
+    terminate with a code for programs and a reason for people. offer, request: answer with other
+    `terms`, as provider or as consumer. The others send the message of that name.
+    """
+
+    kind: DecisionKind = "follow"
     code: str = ""
     reason: str = ""
     terms: dict[str, Any] | None = None
+    after_s: float = 0.0
+
+    @classmethod
+    def follow(cls) -> Decide:
+        """Do what the usual course asks for."""
+        return cls()
 
     @classmethod
     def agree(cls) -> Decide:
@@ -238,7 +292,7 @@ class Decide(msgspec.Struct, frozen=True):
 
     @classmethod
     def offer(cls, terms: dict[str, Any]) -> Decide:
-        """Answer with another offer."""
+        """Answer with another offer, as provider."""
         return cls("offer", terms=terms)
 
 
@@ -247,7 +301,10 @@ class ExchangeLimits(msgspec.Struct, frozen=True, kw_only=True):
 
     A failed send is tried again after `backoff_s`, doubling up to `backoff_max_s`, for ever; from
     try `attempts_shown` on the process shows the error. A refused message (4xx) is tried
-    `refusals_max` times from `refusal_backoff_s`, doubling.
+    `refusals_max` times from `refusal_backoff_s`, doubling. One that finds nobody (404) is tried
+    `missing_max` times, at most half a second apart: about 5 s in all, for a counterparty that
+    begins to listen only after it has read our answer. A data plane that is not ready says when
+    it is; it is asked again after `unready_s` at the latest.
     """
 
     body_bytes_max: int = 1024 * 1024
@@ -257,3 +314,5 @@ class ExchangeLimits(msgspec.Struct, frozen=True, kw_only=True):
     attempts_shown: int = 4
     refusal_backoff_s: float = 0.05
     refusals_max: int = 6
+    missing_max: int = 13
+    unready_s: float = 30.0

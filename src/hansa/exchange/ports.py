@@ -12,7 +12,7 @@ from hansa.exchange.model import (
     Agreement,
     DataAddress,
     Decide,
-    NegotiationRequest,
+    Step,
     TransferProcess,
 )
 from hansa.identity import Caller
@@ -56,27 +56,70 @@ class Offers(Protocol):
         ...
 
 
-class Negotiator(Protocol):
-    """Who answers an offer on the table: policy, an operator, a script."""
+class Decider(Protocol):
+    """Who decides what comes next: policy, an operator, a script."""
 
-    async def decide(self, request: NegotiationRequest) -> Decide:
-        """Agree, refuse with a reason, answer with another offer, or wait for a person."""
-        ...
+    async def decide(self, step: Step) -> Decide:
+        """Decide about a process that enters a state which is not its last.
 
-
-class DataPlane(Protocol):
-    """Who moves the bytes. Every method is idempotent."""
-
-    async def start(self, transfer: TransferProcess, agreement: Agreement) -> DataAddress:
-        """Open (or renew) the access of a transfer that we provide; give where and with what.
-
-        `transfer.pending.action` names this start: asked again for the same one (after a crash),
-        give the same address if you can, because a copy of the first message may still arrive.
+        Asked before the state is committed, together with which the decision is. May be asked
+        more than once about the same step, when the process moves meanwhile. HansaError: the
+        process waits for an operator and shows the error.
         """
         ...
 
-    async def received(self, transfer: TransferProcess, address: DataAddress) -> None:
-        """Keep the access to a transfer that we consume, durably, before the peer is answered."""
+
+class Opened(msgspec.Struct, frozen=True):
+    """What a data plane answers: an address to hand over, if any.
+
+    `ready` False: it works on it and will call `Exchange.plane_ready`; then it is asked again.
+    """
+
+    address: DataAddress | None = None
+    ready: bool = True
+
+
+class DataPlane(Protocol):
+    """Who moves the bytes. Every method is idempotent.
+
+    It calls `Exchange.plane_ready`, `plane_completed` and `plane_errored`.
+    """
+
+    async def check(self, transfer: TransferProcess, agreement: Agreement) -> None:
+        """Return when this format may be used for this dataset, in our role.
+
+        HansaError invalid_field (field `format` or `dataAddress`), policy_unsupported.
+        """
+        ...
+
+    async def prepare(
+        self, transfer: TransferProcess, agreement: Agreement, address: DataAddress | None
+    ) -> Opened:
+        """Get ready to consume: before TransferRequestMessage, and before we resume a push.
+
+        Gives the address to send for a push, none for a pull. `address` is the operator's own
+        wish, given once, before the process is begun: kept, durably, for the later calls.
+        """
+        ...
+
+    async def requested(self, transfer: TransferProcess, address: DataAddress) -> None:
+        """Keep the consumer's address of a push, durably, before the consumer is answered."""
+        ...
+
+    async def start(self, transfer: TransferProcess, agreement: Agreement) -> Opened:
+        """Open (or renew) the access, or begin to send: for a transfer that we provide.
+
+        `transfer.pending.action` names this start: asked again for the same one (after a crash),
+        give the same address if you can, because a copy of the first message may still arrive.
+        A push that the consumer resumed has no start of ours: `pending` is None.
+        """
+        ...
+
+    async def received(self, transfer: TransferProcess, address: DataAddress | None) -> None:
+        """Note that a transfer that we consume starts; keep its address, durably, if there is one.
+
+        Called before the provider is answered.
+        """
         ...
 
     async def stop(self, transfer: TransferProcess) -> None:
@@ -109,6 +152,6 @@ class Ports:
     identity: Identity
     parties: Parties
     offers: Offers
-    negotiator: Negotiator
+    decider: Decider
     data_plane: DataPlane
     client: Client

@@ -9,14 +9,17 @@ from typing import Any
 from hansa.catalogue import Catalogue
 from hansa.dataplane import DataAddress as PlaneAddress
 from hansa.dataplane import DataFlow, FlowRole, Flows, GoverningAgreement
+from hansa.dataplane import Opened as PlaneOpened
 from hansa.exchange import (
     Agreement,
     AgreementState,
+    ContractNegotiation,
     DataAddress,
     Decide,
     Exchange,
-    NegotiationRequest,
     OfferedDataset,
+    Opened,
+    Step,
     TransferProcess,
     TransferState,
 )
@@ -79,35 +82,46 @@ class PublishedOffers:
         return None if found is None else OfferedDataset(found.dataset.id, found.offer.odrl)
 
 
-class PolicyNegotiator:
-    """Answer requests by policy: agree to what was published, while it can still come true."""
+class PolicyDecider:
+    """Answer requests by policy: agree to what was published, while it can still come true.
+
+    A dataset with the approval `operator` leaves the answer to its operator.
+    """
 
     def __init__(self, catalogue: Catalogue, did: str, clock: Clock) -> None:
         self._catalogue = catalogue
         self._did = did
         self._clock = clock
 
-    async def decide(self, request: NegotiationRequest) -> Decide:
-        """Agree to an unaltered offer that is active or will be; else refuse, saying why."""
-        if request.altered:
+    async def decide(self, step: Step) -> Decide:
+        """Agree to an unaltered offer that is active or will be; else refuse, saying why.
+
+        Whatever else may be asked takes its usual course.
+        """
+        process = step.process
+        if not isinstance(process, ContractNegotiation) or step.published is None:
+            return Decide.follow()
+        dataset = await self._catalogue.get(process.dataset_id)
+        if dataset.approval == "operator":
+            return Decide.wait()
+        if step.altered:
             return Decide.refuse(
                 "terms_altered",
                 "The terms are not those that were offered. Accept them as they are.",
             )
-        dataset = await self._catalogue.get(request.dataset_id)
         agreement = {
-            **request.published,
+            **step.published,
             "@type": "Agreement",
             "target": dataset.id,
             "assigner": self._did,
-            "assignee": request.caller,
+            "assignee": process.counterparty,
         }
         policy = compile_policy(agreement, target=dataset.id, selection=dataset.selection.cut())
         decision = policy.decide(
             Usage(
                 action="read",
                 target=dataset.id,
-                assignee=request.caller,
+                assignee=process.counterparty,
                 purpose=declared_purpose(agreement),
                 now=self._clock.now(),
             )
@@ -182,15 +196,27 @@ class Plane:
     def __init__(self, flows: Flows) -> None:
         self._flows = flows
 
-    async def start(self, transfer: TransferProcess, agreement: Agreement) -> DataAddress:
-        """Open (or renew) the access of a transfer that we provide."""
-        opened = await self._flows.start(flow_of(transfer))
-        assert opened.address is not None
-        return wire_address(opened.address)
+    async def check(self, transfer: TransferProcess, agreement: Agreement) -> None:
+        """Return when a plane of ours can do it; HansaError invalid_field, policy_unsupported."""
+        await self._flows.check(flow_of(transfer))
 
-    async def received(self, transfer: TransferProcess, address: DataAddress) -> None:
+    async def prepare(
+        self, transfer: TransferProcess, agreement: Agreement, address: DataAddress | None
+    ) -> Opened:
+        """Get ready to consume; give where a push is to go."""
+        return _opened(await self._flows.prepare(flow_of(transfer), _place(address)))
+
+    async def requested(self, transfer: TransferProcess, address: DataAddress) -> None:
+        """Keep where the consumer wants a push."""
+        await self._flows.requested(flow_of(transfer), plane_address(address))
+
+    async def start(self, transfer: TransferProcess, agreement: Agreement) -> Opened:
+        """Open (or renew) the access of a transfer that we provide."""
+        return _opened(await self._flows.start(flow_of(transfer)))
+
+    async def received(self, transfer: TransferProcess, address: DataAddress | None) -> None:
         """Keep the access to a transfer that we consume."""
-        await self._flows.started(flow_of(transfer), plane_address(address))
+        await self._flows.started(flow_of(transfer), _place(address))
 
     async def stop(self, transfer: TransferProcess) -> None:
         """Cut the access of a transfer that is suspended, completed or terminated."""
@@ -212,14 +238,19 @@ class OwnExchange:
 
     async def ready(self, flow: DataFlow) -> None:
         """Go on with the message that waited for the flow."""
+        await self._exchange().plane_ready(flow.id)
 
     async def completed(self, flow: DataFlow) -> None:
         """Complete the transfer: all data were moved."""
-        assert self.exchange is not None, "the exchange is wired after the data plane"
-        await self.exchange.complete_transfer(flow.id)
+        await self._exchange().plane_completed(flow.id)
 
     async def errored(self, flow: DataFlow, reason: str) -> None:
         """Show what went wrong."""
+        await self._exchange().plane_errored(flow.id, reason)
+
+    def _exchange(self) -> Exchange:
+        assert self.exchange is not None, "the exchange is wired after the data plane"
+        return self.exchange
 
 
 _OVER = (TransferState.COMPLETED.value, TransferState.TERMINATED.value)
@@ -237,6 +268,15 @@ def flow_of(transfer: TransferProcess) -> DataFlow:
         created=transfer.created,
         modified=transfer.created,
     )
+
+
+def _opened(answer: PlaneOpened) -> Opened:
+    address = None if answer.address is None else wire_address(answer.address)
+    return Opened(address, ready=answer.ready)
+
+
+def _place(address: DataAddress | None) -> PlaneAddress | None:
+    return None if address is None else plane_address(address)
 
 
 def wire_address(address: PlaneAddress) -> DataAddress:

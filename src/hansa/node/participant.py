@@ -39,7 +39,7 @@ from hansa.node.adapters import (
     Gate,
     OwnExchange,
     Plane,
-    PolicyNegotiator,
+    PolicyDecider,
     PublishedOffers,
 )
 from hansa.node.directory import Directory, KnownParty
@@ -261,7 +261,7 @@ class Participant(Questions):
                 identity=self.gate,
                 parties=self.directory,
                 offers=PublishedOffers(self.catalogue, self.gate),
-                negotiator=PolicyNegotiator(self.catalogue, self.did, clock),
+                decider=PolicyDecider(self.catalogue, self.did, clock),
                 data_plane=Plane(self.flows),
                 client=shared.client,
             ),

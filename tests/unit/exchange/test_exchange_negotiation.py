@@ -185,8 +185,9 @@ async def test_counter_offers_go_back_and_forth_until_one_is_accepted(world: Wor
     world.provider.decision = Decide.offer(COUNTER)
     await world.consumer.exchange.counter(began.id, third)
     await world.settle()
-    assert world.provider.asked[-1].altered
-    assert world.provider.asked[-1].offer["@id"] == "urn:uuid:offer-3"
+    answered = [step for step in world.provider.asked if step.published is not None]
+    assert [step.altered for step in answered] == [False, True]
+    assert answered[-1].process.offer["@id"] == "urn:uuid:offer-3"  # type: ignore[union-attr]
     await world.consumer.exchange.accept(began.id)
     await world.settle()
     assert await world.states() == ("FINALIZED", "FINALIZED")

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from hansa.exchange.service.delivery import Delivery
 from hansa.exchange.service.negotiating import Negotiations
 from hansa.exchange.service.queries import Queries
-from hansa.exchange.service.transferring import PULL_FORMATS, Transfers
+from hansa.exchange.service.transferring import Transfers
 from hansa.exchange.service.work import (
     NEGOTIATION_MACHINE,
     PLANE_MACHINE,
@@ -18,7 +18,7 @@ from hansa.kernel import Code, HansaError
 from hansa.kernel.outbox import Reconciler
 from hansa.kernel.store import Action, Store
 
-__all__ = ["PULL_FORMATS", "Exchange", "Lookup", "owned", "register"]
+__all__ = ["Exchange", "Lookup", "owned", "register"]
 
 
 class Exchange(Negotiations, Transfers, Delivery, Queries):
@@ -44,13 +44,13 @@ def register(reconciler: Reconciler, lookup: Lookup) -> None:
     async def send(store: Store, action: Action) -> None:
         await find(store).work_action(action)
 
-    async def stop(store: Store, action: Action) -> None:
-        await find(store).work_stop(action)
+    async def plane(store: Store, action: Action) -> None:
+        await find(store).work_plane(action)
 
     for machine, handler in (
         (NEGOTIATION_MACHINE, send),
         (TRANSFER_MACHINE, send),
-        (PLANE_MACHINE, stop),
+        (PLANE_MACHINE, plane),
     ):
         # For ever: a decision that is durable, above all a termination, is never given up.
         reconciler.register(machine, handler, attempts=_FOR_EVER, backoff_max_s=30.0)

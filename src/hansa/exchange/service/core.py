@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Awaitable, Callable
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 import structlog
 
@@ -13,21 +13,35 @@ from hansa.exchange.model import (
     Agreement,
     Change,
     ContractNegotiation,
-    DataAddress,
+    Decide,
     ExchangeLimits,
     Process,
+    Step,
     TransferProcess,
 )
-from hansa.exchange.ports import Ports
-from hansa.exchange.service.work import Work
+from hansa.exchange.ports import Opened, Ports
+from hansa.exchange.service.work import Work, machine_of
 from hansa.exchange.state import Message
-from hansa.kernel import Clock, HansaError, Ids, SystemClock, SystemIds
-from hansa.kernel.store import ReadTx, Store, Tx
+from hansa.kernel import Clock, Code, HansaError, Ids, SystemClock, SystemIds
+from hansa.kernel.store import Action, ReadTx, Store, Tx
 
 _log = structlog.get_logger("hansa.exchange")
 R = TypeVar("R")
 X = TypeVar("X")
 Listener = Callable[[X], Awaitable[None] | None]
+_MOVES_MAX = 20
+
+
+class Stale(Exception):  # noqa: N818 - it is no failure: who asked asks again
+    """The process moved on while its decider was asked."""
+
+
+class Asked(NamedTuple):
+    """A step and what the decider said; `error` when it failed."""
+
+    step: Step
+    decision: Decide
+    error: str | None = None
 
 
 class Core:
@@ -52,7 +66,7 @@ class Core:
         self.ids = ids or SystemIds()
         self.limits = limits or ExchangeLimits()
         self._refusals: dict[str, int] = {}
-        self._addresses: dict[str, DataAddress] = {}
+        self._opened: dict[str, Opened] = {}
         self._on_change: list[Listener[Change]] = []
         self._on_transfer_changed: list[Listener[TransferProcess]] = []
         self._on_agreement_ended: list[Listener[Agreement]] = []
@@ -84,6 +98,33 @@ class Core:
         await self._publish(work)
         return result
 
+    async def settle(
+        self,
+        foresee: Callable[[], Awaitable[Step | None]],
+        job: Callable[[Work, Asked | None], R],
+    ) -> R:
+        """Commit a job in which a process may enter a state, with the decision about that state.
+
+        `foresee` gives the step that the job is going to make; the decider is asked about it
+        before the transaction. The job raises Stale when it makes another step: then again.
+        """
+        for _ in range(_MOVES_MAX):
+            asked = await self._ask(await foresee())
+            try:
+                return await self.commit(lambda work: job(work, asked))  # noqa: B023
+            except Stale:
+                continue
+        raise HansaError(Code.unavailable, "The process changes too fast.", "Try again.")
+
+    async def _ask(self, step: Step | None) -> Asked | None:
+        if step is None or step.process.state in machine_of(step.process).terminal:
+            return None
+        try:
+            return Asked(step, await self.ports.decider.decide(step))
+        except HansaError as error:
+            _log.warning("decider_failed", process=step.process.id, code=error.code.value)
+            return Asked(step, Decide.wait(), f"{error.code.value}: {error.title}")
+
     async def find_process(self, kind: type[Process], pid: str) -> Process | None:
         """Read a process by our own pid."""
 
@@ -102,6 +143,11 @@ class Core:
         pending = transfer.pending
         if pending is None or pending.message != Message.transfer_start:
             await self.ports.data_plane.stop(transfer)
+
+    def forget(self, action: Action) -> None:
+        """Forget what is kept in memory of an action that is done."""
+        self._refusals.pop(action.id, None)
+        self._opened.pop(action.id, None)
 
     async def _publish(self, work: Work) -> None:
         for transfer_id in work.stopped:

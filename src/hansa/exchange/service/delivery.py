@@ -9,71 +9,64 @@ and, if that does not settle it, the process is terminated.
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Any
 
-import msgspec
-
-from hansa.exchange.kinds import AGREEMENTS
-from hansa.exchange.model import (
-    Agreement,
-    ContractNegotiation,
-    DataAddress,
-    Process,
-    Role,
-    TransferProcess,
-    TransferState,
+from hansa.exchange.model import Process, Role, Step, TransferProcess, TransferState
+from hansa.exchange.ports import Opened
+from hansa.exchange.service.core import Asked
+from hansa.exchange.service.planes import Planes, asks_plane
+from hansa.exchange.service.refusals import (
+    ANSWER_BYTES_MAX,
+    OPENING,
+    Refusals,
+    again,
+    process_of,
+    refusal_text,
 )
-from hansa.exchange.service.core import Core
-from hansa.exchange.service.transferring import AGREEMENT_ENDED
-from hansa.exchange.service.work import (
-    NEGOTIATION_MACHINE,
-    TRANSFER_MACHINE,
-    Work,
-    machine_of,
-    termination_of,
-)
+from hansa.exchange.service.work import DECIDE, Work, machine_of, moved
 from hansa.exchange.state import TERMINATIONS, Message
-from hansa.exchange.wire_dsp_2025_1 import (
-    PeerAnswer,
-    message_body,
-    message_path,
-    process_path,
-    read_answer,
-)
-from hansa.kernel import Code, HansaError, fault
+from hansa.exchange.wire_dsp_2025_1 import PeerAnswer, message_body, message_path, read_answer
+from hansa.kernel import HansaError, fault
 from hansa.kernel.outbound import OutboundResponse
-from hansa.kernel.store import Action
+from hansa.kernel.store import Action, ReadTx
 
 _LATER_STATUS = frozenset({401, 408, 425, 429})
 _LATER_CODES = frozenset({"status_unavailable", "token_expired", "token_replayed"})
-_OPENING = frozenset({Message.request, Message.offer, Message.transfer_request})
-_ANSWER_BYTES_MAX = 256 * 1024
 
 
-class Delivery(Core):
+class Delivery(Refusals, Planes):
     """The handlers of the outbox."""
 
     async def work_action(self, action: Action) -> None:
         """Send the message of an action, or find that it is not needed any more."""
+        if action.name == DECIDE:
+            await self.work_decision(action)
+            return
         message = Message(action.body["message"])
-        process = await self._process(action)
+        process = await self.store.read(lambda tx: process_of(tx, action))
         if process is None or not _wanted(process, action, message):
             await self._drop(action)
             return
-        address: DataAddress | None = None
-        if message is Message.transfer_start and process.role is Role.provider:
-            assert isinstance(process, TransferProcess)
+        opened = Opened()
+        if isinstance(process, TransferProcess) and asks_plane(process, message):
             try:
-                address = await self._open(action, process)
+                opened = await self.opened(action, process)
             except HansaError as error:
-                await self._not_opened(action, process, error)
+                if error.status >= 500:
+                    await self._later(action, f"{error.code.value}: {error.title}")
+                else:
+                    await self.unopened(action, error)
                 return
-            process = await self._process(action)
+            process = await self.store.read(lambda tx: process_of(tx, action))
             if process is None or not _wanted(process, action, message):
                 await self._drop(action)
                 await self.stop_access(action.process)
                 return
+            if not opened.ready:
+                await self.unready(action)
+                return
         try:
-            answer = await self._post(action, process, address)
+            answer = await self._post(action, process, opened)
         except HansaError as error:
             await self._later(action, f"{error.code.value}: {error.title}")
             return
@@ -81,45 +74,20 @@ class Delivery(Core):
         if answer.ok:
             await self._acknowledged(action, message, read)
         elif answer.status >= 500 or _not_now(answer.status, read, process, message):
-            await self._later(action, _refusal(answer.status, read))
+            await self._later(action, refusal_text(answer.status, read))
         else:
-            await self._refused(action, message, process, answer.status, read)
-
-    async def work_stop(self, action: Action) -> None:
-        """Tell the data plane once more, in case the first word was lost with the process."""
-        await self.stop_access(action.process)
-        await self.store.write(lambda tx: tx.complete(action.id))
-
-    async def _process(self, action: Action) -> Process | None:
-        kind: type[Process] = (
-            ContractNegotiation if action.machine == NEGOTIATION_MACHINE else TransferProcess
-        )
-        return await self.find_process(kind, action.process)
+            await self.refused(action, message, process, answer.status, read)
 
     async def _drop(self, action: Action) -> None:
-        self._forget(action)
+        self.forget(action)
         await self.store.write(lambda tx: tx.complete(action.id))
 
-    def _forget(self, action: Action) -> None:
-        self._refusals.pop(action.id, None)
-        self._addresses.pop(action.id, None)
-
-    async def _open(self, action: Action, process: TransferProcess) -> DataAddress:
-        """Open the access once for an action: each try sends the same token."""
-        address = self._addresses.get(action.id)
-        if address is None:
-            agreement = await self.store.read(lambda tx: tx.get(AGREEMENTS, process.agreement_id))
-            assert agreement is not None
-            address = await self.ports.data_plane.start(process, agreement)
-            self._addresses[action.id] = address
-        return address
-
-    async def _post(
-        self, action: Action, process: Process, address: DataAddress | None
-    ) -> OutboundResponse:
+    async def _post(self, action: Action, process: Process, opened: Opened) -> OutboundResponse:
         message = Message(action.body["message"])
         authorization = await self.ports.identity.authorization_for(process.counterparty)
-        body = message_body(process, message, action.id, callback=self.base_url, address=address)
+        body = message_body(
+            process, message, action.id, callback=self.base_url, address=opened.address
+        )
         fault.point("send.before")
         answer = await self.ports.client.request(
             "POST",
@@ -127,7 +95,7 @@ class Delivery(Core):
             headers={"Authorization": authorization},
             json=body,
             timeout_s=self.limits.timeout_s,
-            body_bytes_max=_ANSWER_BYTES_MAX,
+            body_bytes_max=ANSWER_BYTES_MAX,
         )
         fault.point("send.after")
         return answer
@@ -136,33 +104,38 @@ class Delivery(Core):
 
     async def _acknowledged(self, action: Action, message: Message, answer: PeerAnswer) -> None:
         """Commit the state that the message leads to, together with the end of its action."""
-        self._forget(action)
-        current = await self._process(action)
-        row = await self.store.read(lambda tx: tx.action(action.id))
+        self.forget(action)
+        current, row = await self.store.read(
+            lambda tx: (process_of(tx, action), tx.action(action.id))
+        )
         if row is None and (current is None or not _ending(current)):
             return  # an inbound message was faster: nothing to commit
+        seen = [current]
 
-        def job(work: Work) -> None:
+        async def foresee() -> Step | None:
+            process = seen.pop() if seen else await self.store.read(find)
+            found = None if process is None else _outcome(process, action, message, answer)
+            if process is None or found is None:
+                return None
+            return Step(process=moved(process, found[0], self.clock.now(), **found[1]))
+
+        def find(tx: ReadTx) -> Process | None:
+            return process_of(tx, action)
+
+        def job(work: Work, asked: Asked | None) -> None:
             work.tx.complete(action.id)
-            process = _again(work, action)
-            machine = machine_of(process)
-            if process.pending is None or process.state in machine.terminal:
+            process = again(work, action)
+            found = _outcome(process, action, message, answer)
+            if found is None:
                 return
-            mine = process.pending.action == action.id
-            target = process.pending.to if mine else None
-            if target is None:
-                target = machine.sends(process.state, message, process.role)
-            if target is None:
-                return
-            changes = _learned(process, answer)
-            if isinstance(process, TransferProcess):
-                changes |= _suspender(process, message)
-            if mine or target in machine.terminal:
+            target, changes = found
+            if "pending" in changes and process.pending is not None:
                 work.tx.complete(process.pending.action)
-                changes["pending"] = None
-            work.move(process, target, **changes)
+            result = work.move(process, target, **changes)
+            if result.entered != process.entered:
+                self.follow(work, result, asked)
 
-        await self.commit(job)
+        await self.settle(foresee, job)
 
     async def _later(self, action: Action, error: str) -> None:
         """Try again after a while that doubles; show the error when it lasts."""
@@ -174,125 +147,29 @@ class Delivery(Core):
             due = self.clock.now() + timedelta(seconds=delay_s)
             work.tx.reschedule(action.id, due=due, error=error)
             if shown:
-                work.note(_again(work, action), error)
-
-        await self.commit(job)
-
-    async def _refused(
-        self, action: Action, message: Message, process: Process, status: int, answer: PeerAnswer
-    ) -> None:
-        refusal = _refusal(status, answer)
-        if message in _OPENING and process.state == "START":
-            await self._never_began(action, answer, refusal)
-            return
-        count = self._refusals[action.id] = self._refusals.get(action.id, 0) + 1
-        if count >= 2 and await self._settled(action, process):
-            self._forget(action)
-            return
-        if count < self.limits.refusals_max:
-            delay_s = self.limits.refusal_backoff_s * 2 ** (count - 1)
-            due = self.clock.now() + timedelta(seconds=delay_s)
-            await self.store.write(lambda tx: tx.reschedule(action.id, due=due, error=refusal))
-            return
-        self._forget(action)
-        await self._give_up(action, message, refusal)
-
-    async def _never_began(self, action: Action, answer: PeerAnswer, refusal: str) -> None:
-        """End a process that the counterparty refused to begin; it has none."""
-
-        def job(work: Work) -> None:
-            work.tx.complete(action.id)
-            process = _again(work, action)
-            if process.state != "START":
-                return
-            code = answer.code or Code.counterparty_refused.value
-            reason = answer.reasons or (refusal,)
-            work.move(process, "TERMINATED", pending=None, code=code, reason=reason, error=refusal)
-            if code == AGREEMENT_ENDED and isinstance(process, TransferProcess):
-                agreement: Agreement | None = work.tx.get(AGREEMENTS, process.agreement_id)
-                if agreement is not None:
-                    work.end_agreement(agreement, by=process.counterparty, reason="; ".join(reason))
-
-        await self.commit(job)
-
-    async def _settled(self, action: Action, process: Process) -> bool:
-        """Read the counterparty's view: it may have what we send already, or be at the end."""
-        try:
-            authorization = await self.ports.identity.authorization_for(process.counterparty)
-            answer = await self.ports.client.request(
-                "GET",
-                process.callback + process_path(process),
-                headers={"Authorization": authorization},
-                timeout_s=self.limits.timeout_s,
-                body_bytes_max=_ANSWER_BYTES_MAX,
-            )
-        except HansaError:
-            return False
-        theirs = read_answer(answer.body).state if answer.ok else None
-
-        def job(work: Work) -> bool:
-            current = _again(work, action)
-            pending = current.pending
-            if pending is None or pending.action != action.id:
-                work.tx.complete(action.id)
-                return True
-            if theirs == pending.to or theirs in machine_of(current).terminal & {
-                "TERMINATED",
-                "COMPLETED",
-                _finalized(current),
-            }:
-                work.tx.complete(action.id)
-                work.move(current, str(theirs), pending=None)
-                return True
-            return False
-
-        return await self.commit(job)
-
-    async def _give_up(self, action: Action, message: Message, refusal: str) -> None:
-        """Terminate after a lasting refusal: the two sides do not agree on the state any more."""
-
-        def job(work: Work) -> None:
-            work.tx.complete(action.id)
-            process = _again(work, action)
-            if process.pending is None or process.pending.action != action.id:
-                return
-            if message in TERMINATIONS:
-                work.move(process, "TERMINATED", pending=None, error=refusal)
-                return
-            free = msgspec.structs.replace(process, pending=None)
-            work.decide(
-                free,
-                termination_of(process),
-                code=Code.counterparty_refused.value,
-                reason=(f"{message.wire_type} was refused. {refusal}"[:1000],),
-            )
-
-        await self.commit(job)
-
-    async def _not_opened(
-        self, action: Action, process: TransferProcess, error: HansaError
-    ) -> None:
-        """The data plane does not give access: later when it failed, never when it refused."""
-        if error.status >= 500:
-            await self._later(action, f"{error.code.value}: {error.title}")
-            return
-
-        def job(work: Work) -> None:
-            work.tx.complete(action.id)
-            current = _again(work, action)
-            if current.pending is None or current.pending.action != action.id:
-                return
-            free = msgspec.structs.replace(current, pending=None)
-            reason = (f"{error.title} {error.detail}".strip(),)
-            work.decide(free, termination_of(free), code=error.code.value, reason=reason)
+                work.note(again(work, action), error)
 
         await self.commit(job)
 
 
-def _again(work: Work, action: Action) -> Process:
-    process = work.process(action.machine == TRANSFER_MACHINE, action.process)
-    assert process is not None
-    return process
+def _outcome(
+    process: Process, action: Action, message: Message, answer: PeerAnswer
+) -> tuple[str, dict[str, Any]] | None:
+    """Give the state that an acknowledged message leads to and what else changes, if anything."""
+    machine = machine_of(process)
+    pending = process.pending
+    if pending is None or process.state in machine.terminal:
+        return None
+    mine = pending.action == action.id
+    target = pending.to if mine else machine.sends(process.state, message, process.role)
+    if target is None:
+        return None
+    changes = _learned(process, answer)
+    if isinstance(process, TransferProcess):
+        changes |= _suspender(process, message)
+    if mine or target in machine.terminal:
+        changes["pending"] = None
+    return target, changes
 
 
 def _wanted(process: Process, action: Action, message: Message) -> bool:
@@ -303,7 +180,7 @@ def _wanted(process: Process, action: Action, message: Message) -> bool:
     """
     if process.state in machine_of(process).terminal:
         return False
-    if message in _OPENING and process.state == "START":
+    if message in OPENING and process.state == "START":
         return True
     return process.pending is not None and process.pending.action == action.id
 
@@ -315,32 +192,26 @@ def _ending(process: Process) -> bool:
 
 def _not_now(status: int, answer: PeerAnswer, process: Process, message: Message) -> bool:
     """Say whether a 4xx only means "not now"."""
-    if status == 401 and message in _OPENING and process.state == "START":
+    if status == 401 and message in OPENING and process.state == "START":
         return answer.code in _LATER_CODES
     return status in _LATER_STATUS
 
 
-def _refusal(status: int, answer: PeerAnswer) -> str:
-    parts = [f"The counterparty answered {status}", *filter(None, [answer.code]), *answer.reasons]
-    return ": ".join(parts)[:1000]
+def _learned(process: Process, answer: PeerAnswer) -> dict[str, Any]:
+    learned = dict[str, Any]()
+    if answer.dialect is not None and process.dialect is None:
+        learned["dialect"] = answer.dialect
+    if process.peer_pid is None:
+        name = "provider_pid" if process.role is Role.consumer else "consumer_pid"
+        theirs = getattr(answer, name)
+        if theirs:
+            learned[name] = theirs
+    return learned
 
 
-def _learned(process: Process, answer: PeerAnswer) -> dict[str, object]:
-    if process.peer_pid is not None:
-        return {}
-    if process.role is Role.consumer:
-        return {"provider_pid": answer.provider_pid} if answer.provider_pid else {}
-    return {"consumer_pid": answer.consumer_pid} if answer.consumer_pid else {}
-
-
-def _suspender(process: TransferProcess, message: Message) -> dict[str, object]:
+def _suspender(process: TransferProcess, message: Message) -> dict[str, Any]:
     if message is Message.transfer_suspension:
         return {"suspended_by": process.role}
     if message is Message.transfer_start and process.state is TransferState.SUSPENDED:
         return {"suspended_by": None, "code": None, "reason": ()}
     return {}
-
-
-def _finalized(process: Process) -> str:
-    """Give FINALIZED for a provider: only it can be behind a consumer that holds the agreement."""
-    return "FINALIZED" if process.role is Role.provider else ""

@@ -5,119 +5,127 @@ from __future__ import annotations
 from typing import Any
 
 from hansa.exchange.errors import illegal, not_found
-from hansa.exchange.kinds import AGREEMENTS, NEGOTIATIONS, peer_key
-from hansa.exchange.model import (
-    ContractNegotiation,
-    Decide,
-    NegotiationRequest,
-    NegotiationState,
-    Role,
-)
-from hansa.exchange.policies import agreement_flaws, agreement_of, check_policy, same_terms
-from hansa.exchange.service.core import Core
-from hansa.exchange.service.work import Work, check_pids, conflict, judge, owned
+from hansa.exchange.kinds import NEGOTIATIONS, peer_key
+from hansa.exchange.model import ContractNegotiation, NegotiationState, Role, Step
+from hansa.exchange.policies import check_policy, same_terms
+from hansa.exchange.service.core import Asked
+from hansa.exchange.service.deciding import Decisions
+from hansa.exchange.service.work import Work, check_pids, conflict, judge, moved, owned
 from hansa.exchange.state import Message, Verdict
-from hansa.exchange.wire_dsp_2025_1 import Inbound
+from hansa.exchange.wire_dsp_2025_1 import Inbound, check_url
 from hansa.kernel import Code, HansaError
 from hansa.kernel.store import ReadTx
 
 
-class Negotiations(Core):
+class Negotiations(Decisions):
     """What can be done with negotiations, by us and by the counterparty."""
 
     # -- decided here ------------------------------------------------------------------------
 
     async def negotiate(
-        self, provider_did: str, dataset_id: str, offer: dict[str, Any]
+        self,
+        provider_did: str,
+        dataset_id: str,
+        offer: dict[str, Any],
+        *,
+        callback: str | None = None,
     ) -> ContractNegotiation:
         """Ask a provider for a contract on one of its offers, as consumer.
 
-        `offer` is the offer from the provider's catalogue. HansaError did_unresolvable,
-        policy_invalid. The request is sent after this returns.
+        `offer` is the offer from the provider's catalogue, `callback` the provider's DSP base
+        when the directory does not know it. HansaError did_unresolvable, policy_invalid,
+        invalid_field. The request is sent after this returns.
         """
-        asked = {**offer, "@type": "Offer", "target": dataset_id}
-        check_policy(asked, "Offer")
-        callback = await self.ports.parties.dsp_base(provider_did)
-        pid, now = self.new_pid(), self.clock.now()
-        process = ContractNegotiation(
-            id=pid,
-            role=Role.consumer,
-            counterparty=provider_did,
-            callback=callback.rstrip("/"),
-            consumer_pid=pid,
-            provider_pid=None,
-            dataset_id=dataset_id,
-            offer=asked,
-            created=now,
-            modified=now,
-        )
-        return await self.commit(lambda work: work.decide(process, Message.request))
+        return await self._open(Role.consumer, provider_did, dataset_id, offer, callback)
 
     async def offer(
-        self, consumer_did: str, dataset_id: str, offer: dict[str, Any]
+        self,
+        consumer_did: str,
+        dataset_id: str,
+        offer: dict[str, Any],
+        *,
+        callback: str | None = None,
     ) -> ContractNegotiation:
         """Open a negotiation as provider with an offer of ours (DSP 2025-1 6.3.2)."""
+        return await self._open(Role.provider, consumer_did, dataset_id, offer, callback)
+
+    async def _open(
+        self,
+        role: Role,
+        counterparty: str,
+        dataset_id: str,
+        offer: dict[str, Any],
+        callback: str | None,
+    ) -> ContractNegotiation:
         made = {**offer, "@type": "Offer", "target": dataset_id}
         check_policy(made, "Offer")
-        callback = await self.ports.parties.dsp_base(consumer_did)
+        if callback is not None:
+            base = check_url(callback, "callback")
+        else:
+            base = (await self.ports.parties.dsp_base(counterparty)).rstrip("/")
+        process = self._new_negotiation(role, counterparty, base, dataset_id, made)
+        message = Message.request if role is Role.consumer else Message.offer
+        return await self.commit(lambda work: work.decide(process, message))
+
+    def _new_negotiation(
+        self,
+        role: Role,
+        counterparty: str,
+        callback: str,
+        dataset_id: str,
+        offer: dict[str, Any],
+        peer_pid: str | None = None,
+    ) -> ContractNegotiation:
         pid, now = self.new_pid(), self.clock.now()
-        process = ContractNegotiation(
+        return ContractNegotiation(
             id=pid,
-            role=Role.provider,
-            counterparty=consumer_did,
-            callback=callback.rstrip("/"),
-            consumer_pid=None,
-            provider_pid=pid,
+            role=role,
+            counterparty=counterparty,
+            callback=callback,
+            consumer_pid=pid if role is Role.consumer else peer_pid,
+            provider_pid=pid if role is Role.provider else peer_pid,
             dataset_id=dataset_id,
-            offer=made,
+            offer=offer,
             created=now,
             modified=now,
         )
-        return await self.commit(lambda work: work.decide(process, Message.offer))
 
     async def counter(self, negotiation_id: str, offer: dict[str, Any]) -> ContractNegotiation:
         """Answer the offer on the table with another one: ours to make in our role."""
 
         def job(work: Work) -> ContractNegotiation:
             process = _known(work.tx, negotiation_id)
-            made = {**offer, "@type": "Offer", "target": process.dataset_id}
-            check_policy(made, "Offer")
             message = Message.request if process.role is Role.consumer else Message.offer
-            return work.decide(process, message, offer=made)
+            return self.counter_now(work, process, offer, message)
 
         return await self.commit(job)
 
     async def accept(self, negotiation_id: str) -> ContractNegotiation:
         """Accept the provider's offer, as consumer."""
-        return await self.commit(
-            lambda work: work.decide(_known(work.tx, negotiation_id), Message.accepted)
-        )
+        return await self._send(negotiation_id, Message.accepted)
 
     async def agree(self, negotiation_id: str) -> ContractNegotiation:
         """Send the agreement to what is on the table, as provider: the operator's yes."""
-        return await self.commit(lambda work: self._agree(work, _known(work.tx, negotiation_id)))
+        return await self.commit(lambda work: self.agree_now(work, _known(work.tx, negotiation_id)))
+
+    async def verify(self, negotiation_id: str) -> ContractNegotiation:
+        """Confirm the provider's agreement, as consumer."""
+        return await self._send(negotiation_id, Message.verification)
+
+    async def finalize(self, negotiation_id: str) -> ContractNegotiation:
+        """Conclude the contract, as provider."""
+        return await self._send(negotiation_id, Message.finalized)
+
+    async def _send(self, negotiation_id: str, message: Message) -> ContractNegotiation:
+        return await self.commit(lambda work: work.decide(_known(work.tx, negotiation_id), message))
 
     async def terminate_negotiation(
         self, negotiation_id: str, reason: str, *, code: str = "terminated"
     ) -> ContractNegotiation:
         """End a negotiation with a reason, from either side, unless it is over."""
-
-        def job(work: Work) -> ContractNegotiation:
-            process = _known(work.tx, negotiation_id)
-            return work.decide(process, Message.termination, code=code, reason=(reason,))
-
-        return await self.commit(job)
-
-    def _agree(self, work: Work, process: ContractNegotiation) -> ContractNegotiation:
-        agreement = agreement_of(
-            process.offer,
-            agreement_id=self.new_pid(),
-            target=process.dataset_id,
-            assigner=self.did,
-            assignee=process.counterparty,
-            at=self.clock.now(),
+        return await self.commit(
+            lambda work: self.terminate_now(work, _known(work.tx, negotiation_id), reason, code)
         )
-        return work.decide(process, Message.agreement, agreement=agreement)
 
     # -- sent by the counterparty ------------------------------------------------------------
 
@@ -154,32 +162,37 @@ class Negotiations(Core):
                 inbound,
             )
         published = {**found.offer, "@type": "Offer", "target": found.dataset_id}
-        request = NegotiationRequest(
-            caller=caller, dataset_id=found.dataset_id, offer=offer, published=published
+        process = self._new_negotiation(
+            Role.provider,
+            caller,
+            inbound.callback,
+            found.dataset_id,
+            published,
+            inbound.consumer_pid,
         )
-        decision = await self.ports.negotiator.decide(request)
-        pid, now = self.new_pid(), self.clock.now()
-        process = ContractNegotiation(
-            id=pid,
-            role=Role.provider,
-            counterparty=caller,
-            callback=inbound.callback,
-            consumer_pid=inbound.consumer_pid,
-            provider_pid=pid,
-            dataset_id=found.dataset_id,
-            offer=published,
-            created=now,
-            modified=now,
-        )
+        return await self._begin(process, inbound, NegotiationState.REQUESTED, published)
 
-        def job(work: Work) -> ContractNegotiation:
-            again = self._repeated(work.tx, caller, inbound)
+    async def _begin(
+        self,
+        process: ContractNegotiation,
+        inbound: Inbound,
+        state: NegotiationState,
+        published: dict[str, Any] | None = None,
+    ) -> ContractNegotiation:
+        """Take the message that opens a negotiation, unless one like it was faster."""
+        changes = {"dialect": inbound.dialect}
+
+        async def foresee() -> Step:
+            entered = moved(process, state, self.clock.now(), **changes)
+            return Step(process=entered, message=inbound.message.value, published=published)
+
+        def job(work: Work, asked: Asked | None) -> ContractNegotiation:
+            again = self._repeated(work.tx, process.counterparty, inbound)
             if again is not None:
                 return again
-            taken = work.take(process, inbound, NegotiationState.REQUESTED)
-            return self._follow(work, taken, decision)
+            return self.follow(work, work.take(process, inbound, state, **changes), asked)
 
-        return await self.commit(job)
+        return await self.settle(foresee, job)
 
     def _repeated(self, tx: ReadTx, caller: str, inbound: Inbound) -> ContractNegotiation | None:
         pid = inbound.consumer_pid if inbound.message is Message.request else inbound.provider_pid
@@ -206,125 +219,73 @@ class Negotiations(Core):
                 field="callbackAddress",
                 provider_pid=inbound.provider_pid,
             )
-        pid, now = self.new_pid(), self.clock.now()
-        process = ContractNegotiation(
-            id=pid,
-            role=Role.consumer,
-            counterparty=caller,
-            callback=inbound.callback,
-            consumer_pid=pid,
-            provider_pid=inbound.provider_pid,
-            dataset_id=str(target),
-            offer=offer,
-            created=now,
-            modified=now,
+        role = Role.consumer
+        process = self._new_negotiation(
+            role, caller, inbound.callback, str(target), offer, inbound.provider_pid
         )
-
-        def job(work: Work) -> ContractNegotiation:
-            again = self._repeated(work.tx, caller, inbound)
-            return again or work.take(process, inbound, NegotiationState.OFFERED)
-
-        return await self.commit(job)
+        return await self._begin(process, inbound, NegotiationState.OFFERED)
 
     async def receive_negotiation_message(
-        self, caller: str, pid: str, inbound: Inbound
+        self,
+        caller: str,
+        pid: str,
+        inbound: Inbound,
+        found: ContractNegotiation | None = None,
     ) -> ContractNegotiation:
         """Take any later message of a negotiation; a repeat changes nothing.
 
-        HansaError not_found (unknown or foreign), invalid_field (pids), illegal_state.
+        `found` is the process as it was just read, if it was. HansaError not_found (unknown or
+        foreign), invalid_field (pids), illegal_state.
         """
-        decision = Decide.wait()
-        if inbound.message is Message.request:
-            decision = await self._decide_counter(caller, pid, inbound)
+        seen = [found] if found is not None else []
 
-        def job(work: Work) -> ContractNegotiation:
-            process = owned(work.tx, ContractNegotiation, pid, caller)
+        async def foresee() -> Step | None:
+            process = seen.pop() if seen else await self.store.read(find)
+            check_pids(process, inbound)
+            verdict, after = judge(process, inbound)
+            if verdict is not Verdict.apply:
+                return None
+            changes = _effects(process, inbound)
+            entered = moved(process, after, self.clock.now(), pending=None, **changes)
+            answered = inbound.message is Message.request
+            return Step(
+                process=entered,
+                message=inbound.message.value,
+                published=process.offer if answered else None,
+                altered=answered and not same_terms(entered.offer, process.offer),
+            )
+
+        def find(tx: ReadTx) -> ContractNegotiation:
+            return owned(tx, ContractNegotiation, pid, caller)
+
+        def job(work: Work, asked: Asked | None) -> ContractNegotiation:
+            process = find(work.tx)
             check_pids(process, inbound)
             verdict, after = judge(process, inbound)
             if verdict is Verdict.repeat:
                 return _same_agreement(process, inbound)
             if verdict is Verdict.illegal:
                 raise illegal(process, inbound.message)
-            return self._apply_to_negotiation(work, process, inbound, after, decision)
+            taken = work.take(process, inbound, after, **_effects(process, inbound))
+            return self.follow(work, taken, asked)
 
-        return await self.commit(job)
+        return await self.settle(foresee, job)
 
-    async def _decide_counter(self, caller: str, pid: str, inbound: Inbound) -> Decide:
-        process = await self.store.read(lambda tx: owned(tx, ContractNegotiation, pid, caller))
-        check_pids(process, inbound)
-        if judge(process, inbound)[0] is not Verdict.apply:
-            raise illegal(process, inbound.message)
-        offer = inbound.offer or {}
-        request = NegotiationRequest(
-            caller=caller,
-            dataset_id=process.dataset_id,
-            offer=offer,
-            published=process.offer,
-            altered=not same_terms(offer, process.offer),
-            negotiation_id=pid,
-        )
-        return await self.ports.negotiator.decide(request)
 
-    def _apply_to_negotiation(
-        self,
-        work: Work,
-        process: ContractNegotiation,
-        inbound: Inbound,
-        after: str,
-        decision: Decide,
-    ) -> ContractNegotiation:
-        """Let a message take effect and decide what follows from it."""
-        message, changes = inbound.message, dict[str, Any]()
-        if inbound.offer is not None:
-            if inbound.offer.get("target", process.dataset_id) != process.dataset_id:
-                raise _foreign_target(process)
-            changes["offer"] = {**inbound.offer, "target": process.dataset_id}
-        if message is Message.agreement:
-            changes["agreement"] = inbound.agreement
-        if message is Message.termination:
-            changes |= {"code": inbound.code, "reason": inbound.reason}
-        taken = work.take(process, inbound, after, **changes)
-        if message is Message.agreement:
-            return self._verify(work, taken)
-        if message is Message.verification:
-            return work.decide(taken, Message.finalized)
-        if message is Message.accepted:
-            return self._agree(work, taken)
-        if message is Message.request:
-            return self._follow(work, taken, decision)
-        return taken
-
-    def _verify(self, work: Work, process: ContractNegotiation) -> ContractNegotiation:
-        """Check the agreement against what we asked for; verify it, or terminate and say why."""
-        agreement = process.agreement or {}
-        flaws = agreement_flaws(
-            agreement,
-            process.offer,
-            target=process.dataset_id,
-            assigner=process.counterparty,
-            assignee=self.did,
-        )
-        if work.tx.get(AGREEMENTS, str(agreement.get("@id"))) is not None:
-            flaws.append("The agreement's id belongs to another agreement.")
-        if not flaws:
-            return work.decide(process, Message.verification)
-        return work.decide(
-            process, Message.termination, code="agreement_mismatch", reason=tuple(flaws)
-        )
-
-    def _follow(
-        self, work: Work, process: ContractNegotiation, decision: Decide
-    ) -> ContractNegotiation:
-        if decision.kind == "agree":
-            return self._agree(work, process)
-        if decision.kind == "refuse":
-            return work.decide(
-                process, Message.termination, code=decision.code, reason=(decision.reason,)
-            )
-        if decision.kind == "offer":
-            offer = {**(decision.terms or {}), "@type": "Offer", "target": process.dataset_id}
-            return work.decide(process, Message.offer, offer=offer)
-        return process
+def _effects(process: ContractNegotiation, inbound: Inbound) -> dict[str, Any]:
+    """Give what a message that takes effect changes, besides the state."""
+    changes = dict[str, Any]()
+    if inbound.dialect is not None:
+        changes["dialect"] = inbound.dialect
+    if inbound.offer is not None:
+        if inbound.offer.get("target", process.dataset_id) != process.dataset_id:
+            raise _foreign_target(process)
+        changes["offer"] = {**inbound.offer, "target": process.dataset_id}
+    if inbound.message is Message.agreement:
+        changes["agreement"] = inbound.agreement
+    if inbound.message is Message.termination:
+        changes |= {"code": inbound.code, "reason": inbound.reason}
+    return changes
 
 
 def _known(tx: ReadTx, negotiation_id: str) -> ContractNegotiation:

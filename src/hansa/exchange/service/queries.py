@@ -9,9 +9,15 @@ import msgspec
 
 from hansa.exchange.errors import not_found
 from hansa.exchange.kinds import AGREEMENTS, MESSAGES, NEGOTIATIONS, TRANSFERS
-from hansa.exchange.model import Agreement, ContractNegotiation, LogEntry, TransferProcess
+from hansa.exchange.model import (
+    Agreement,
+    ContractNegotiation,
+    LogEntry,
+    Sending,
+    TransferProcess,
+)
 from hansa.exchange.service.core import Core
-from hansa.kernel.store import Kind
+from hansa.kernel.store import Kind, ReadTx
 
 D = TypeVar("D", bound=msgspec.Struct)
 
@@ -56,6 +62,18 @@ class Queries(Core):
         return await self.store.read(
             lambda tx: tx.find(MESSAGES, {"process": process_id}, after=after, limit=limit)
         )
+
+    async def delivery_of(self, process_id: str) -> Sending | None:
+        """Say how the message in flight fares; None when there is none."""
+
+        def job(tx: ReadTx) -> Sending | None:
+            process = tx.get(NEGOTIATIONS, process_id) or tx.get(TRANSFERS, process_id)
+            if process is None:
+                raise not_found("process")
+            action = None if process.pending is None else tx.action(process.pending.action)
+            return None if action is None else Sending(action.attempts, action.due, action.error)
+
+        return await self.store.read(job)
 
     async def _one(self, kind: Kind[D], key: str, what: str) -> D:
         found = await self.store.read(lambda tx: tx.get(kind, key))

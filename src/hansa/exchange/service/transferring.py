@@ -1,69 +1,120 @@
-"""Transfer processes and the agreements they run under, both roles (DSP 2025-1 8)."""
+"""Transfer processes, both roles (DSP 2025-1 8)."""
 
 from __future__ import annotations
 
 from typing import Any
 
+import msgspec
+
 from hansa.exchange.errors import illegal, not_found
-from hansa.exchange.kinds import AGREEMENTS, NEGOTIATIONS, TRANSFERS, peer_key
+from hansa.exchange.kinds import NEGOTIATIONS, TRANSFERS, peer_key
 from hansa.exchange.model import (
     Agreement,
-    AgreementState,
-    NegotiationState,
+    DataAddress,
     Role,
+    Step,
     TransferProcess,
     TransferState,
 )
-from hansa.exchange.service.core import Core
-from hansa.exchange.service.work import Work, check_pids, conflict, judge, owned
+from hansa.exchange.service.agreements import AGREEMENT_ENDED, Agreements, known_agreement
+from hansa.exchange.service.core import Asked
+from hansa.exchange.service.work import (
+    Work,
+    check_active,
+    check_pids,
+    conflict,
+    judge,
+    moved,
+    owned,
+)
 from hansa.exchange.state import Message, Verdict, entry
-from hansa.exchange.wire_dsp_2025_1 import Inbound
+from hansa.exchange.wire_dsp_2025_1 import Inbound, check_url
 from hansa.kernel import Code, HansaError
 from hansa.kernel.store import ReadTx
 
-PULL_FORMATS = ("HttpData-PULL",)
-AGREEMENT_ENDED = "agreement_ended"
-_TRANSFERS_MAX = 10_000
 
-
-class Transfers(Core):
+class Transfers(Agreements):
     """What can be done with transfers and agreements, by us and by the counterparty."""
 
     # -- decided here ------------------------------------------------------------------------
 
     async def request_transfer(
-        self, agreement_id: str, format: str = "HttpData-PULL"
+        self,
+        agreement_id: str,
+        format: str = "HttpData-PULL",
+        *,
+        address: DataAddress | None = None,
+        callback: str | None = None,
     ) -> TransferProcess:
         """Ask the provider for the data of an agreement, as consumer.
 
-        HansaError not_found, agreement_ended, conflict (we are the provider), invalid_field.
+        `address` is where a push is to go; without one the data plane has a place of its own.
+        HansaError not_found, agreement_ended, conflict (we are the provider), invalid_field
+        (format, dataAddress, callback), policy_unsupported.
         """
-        _check_format(format)
+        agreement = await self.store.read(lambda tx: known_agreement(tx, agreement_id))
+        check_active(agreement)
+        if agreement.role is not Role.consumer:
+            raise conflict(
+                "The data of this agreement is our own.", "Its consumer asks for transfers."
+            )
+        base = await self._base(agreement, callback)
+        process = self._new_transfer(Role.consumer, agreement, base, format)
+        if address is not None and not process.push:
+            raise _no_address("A pull has no address of ours: the provider gives one.")
+        await self.ports.data_plane.check(process, agreement)
+        if address is not None:
+            await self.ports.data_plane.prepare(process, agreement, address)
 
         def job(work: Work) -> TransferProcess:
-            agreement = _agreement(work.tx, agreement_id)
-            _check_active(agreement)
-            if agreement.role is not Role.consumer:
-                raise conflict(
-                    "The data of this agreement is our own.", "Its consumer asks for transfers."
-                )
-            negotiation = work.tx.get(NEGOTIATIONS, agreement.negotiation_id)
-            assert negotiation is not None
-            pid, now = self.new_pid(), self.clock.now()
-            process = TransferProcess(
-                id=pid,
-                role=Role.consumer,
-                counterparty=agreement.counterparty,
-                callback=negotiation.callback,
-                consumer_pid=pid,
-                provider_pid=None,
-                agreement_id=agreement_id,
-                dataset_id=agreement.dataset_id,
-                format=format,
-                created=now,
-                modified=now,
-            )
+            check_active(known_agreement(work.tx, agreement_id))
             return work.decide(process, Message.transfer_request)
+
+        return await self.commit(job)
+
+    async def _base(self, agreement: Agreement, callback: str | None) -> str:
+        if callback is not None:
+            return check_url(callback, "callback")
+        if agreement.callback is not None:
+            return agreement.callback
+        negotiation = await self.store.read(
+            lambda tx: tx.get(NEGOTIATIONS, agreement.negotiation_id or "-")
+        )
+        if negotiation is not None:
+            return negotiation.callback
+        return (await self.ports.parties.dsp_base(agreement.counterparty)).rstrip("/")
+
+    def _new_transfer(
+        self,
+        role: Role,
+        agreement: Agreement,
+        callback: str,
+        format: str,
+        peer_pid: str | None = None,
+    ) -> TransferProcess:
+        pid, now = self.new_pid(), self.clock.now()
+        return TransferProcess(
+            id=pid,
+            role=role,
+            counterparty=agreement.counterparty,
+            callback=callback,
+            consumer_pid=pid if role is Role.consumer else peer_pid,
+            provider_pid=pid if role is Role.provider else peer_pid,
+            agreement_id=agreement.id,
+            dataset_id=agreement.dataset_id,
+            format=format,
+            created=now,
+            modified=now,
+        )
+
+    async def start_transfer(self, transfer_id: str) -> TransferProcess:
+        """Start what a consumer requested and a decision left waiting, as provider."""
+
+        def job(work: Work) -> TransferProcess:
+            process = _known(work.tx, transfer_id)
+            if process.state is not TransferState.REQUESTED:
+                raise illegal(process, Message.transfer_start)
+            return self.start_now(work, process)
 
         return await self.commit(job)
 
@@ -71,8 +122,8 @@ class Transfers(Core):
         self, transfer_id: str, reason: str, *, code: str = "suspended"
     ) -> TransferProcess:
         """Stop the data for now; only this side may resume."""
-        return await self._decide(
-            transfer_id, Message.transfer_suspension, code=code, reason=(reason,)
+        return await self.commit(
+            lambda work: self.suspend_now(work, _known(work.tx, transfer_id), reason, code)
         )
 
     async def resume_transfer(self, transfer_id: str) -> TransferProcess:
@@ -80,181 +131,201 @@ class Transfers(Core):
 
         def job(work: Work) -> TransferProcess:
             process = _known(work.tx, transfer_id)
-            suspended = process.state is TransferState.SUSPENDED
-            if suspended and process.suspended_by is not process.role:
-                raise conflict(
-                    "The counterparty suspended this transfer.", "Only that side can resume it."
-                )
-            if not suspended:
+            if process.state is not TransferState.SUSPENDED:
                 raise illegal(process, Message.transfer_start)
-            _check_active(_agreement(work.tx, process.agreement_id))
-            return work.decide(process, Message.transfer_start)
+            return self.start_now(work, process)
 
         return await self.commit(job)
 
     async def complete_transfer(self, transfer_id: str) -> TransferProcess:
         """Say that all data has been moved."""
-        return await self._decide(transfer_id, Message.transfer_completion)
+        return await self.commit(
+            lambda work: work.decide(_known(work.tx, transfer_id), Message.transfer_completion)
+        )
 
     async def terminate_transfer(
         self, transfer_id: str, reason: str, *, code: str = "terminated"
     ) -> TransferProcess:
         """End a transfer with a reason. Access is cut when this returns."""
-        return await self._decide(
-            transfer_id, Message.transfer_termination, code=code, reason=(reason,)
-        )
-
-    async def _decide(self, transfer_id: str, message: Message, **changes: Any) -> TransferProcess:
         return await self.commit(
-            lambda work: work.decide(_known(work.tx, transfer_id), message, **changes)
+            lambda work: self.terminate_now(work, _known(work.tx, transfer_id), reason, code)
         )
-
-    async def end_agreement(self, agreement_id: str, reason: str) -> Agreement:
-        """End an agreement from this side: no new transfer, and each running one is terminated.
-
-        The protocol has no message for it; the counterparty learns it from the terminations
-        (code `agreement_ended`). Access is cut when this returns.
-        """
-
-        def job(work: Work) -> Agreement:
-            ended = work.end_agreement(
-                _agreement(work.tx, agreement_id), by=self.did, reason=reason
-            )
-            found = work.tx.find(TRANSFERS, {"agreement": agreement_id}, limit=_TRANSFERS_MAX)
-            for transfer in found:
-                if transfer.state not in (TransferState.COMPLETED, TransferState.TERMINATED):
-                    message = Message.transfer_termination
-                    work.decide(transfer, message, code=AGREEMENT_ENDED, reason=(reason,))
-            return ended
-
-        return await self.commit(job)
 
     # -- sent by the counterparty ------------------------------------------------------------
 
     async def receive_transfer_request(self, caller: str, inbound: Inbound) -> TransferProcess:
         """Take a consumer's request (DSP 2025-1 8.3.1); a repeat gives the same process.
 
-        HansaError not_found unless the caller is the assignee, agreement_ended, invalid_field.
+        HansaError not_found unless the caller is the assignee, agreement_ended, and what the data
+        plane says of format and address.
         """
         assert inbound.consumer_pid is not None
-        assert inbound.callback is not None
+        process: TransferProcess | None = None
         try:
-            _check_format(inbound.format)
-            return await self.commit(lambda work: self._requested(work, caller, inbound))
+            known, agreement = await self.store.read(
+                lambda tx: self._asked_for(tx, caller, inbound)
+            )
+            if known is None and agreement is not None:
+                process = await self._planned(agreement, inbound)
+            result = await self._request(caller, inbound, process)
         except HansaError as error:
             error.facts.setdefault("consumer_pid", inbound.consumer_pid)
             raise
+        if process is not None and process.push and result.id != process.id:
+            over = TransferState.TERMINATED  # a copy was faster: forget the address of this one
+            await self.ports.data_plane.stop(msgspec.structs.replace(process, state=over))
+        return result
 
-    def _requested(self, work: Work, caller: str, inbound: Inbound) -> TransferProcess:
-        for known in work.tx.find(
-            TRANSFERS, {"peer": peer_key(caller, inbound.consumer_pid or "")}
-        ):
+    def _asked_for(
+        self, tx: ReadTx, caller: str, inbound: Inbound
+    ) -> tuple[TransferProcess | None, Agreement | None]:
+        """Give the transfer that a request began already, or the agreement that it is under."""
+        for known in tx.find(TRANSFERS, {"peer": peer_key(caller, inbound.consumer_pid or "")}):
             if known.role is Role.provider:
                 if known.agreement_id != inbound.agreement_id:
                     raise conflict("This pid belongs to another transfer.", "Use a fresh one.")
-                return known
-        agreement = self._agreed(work, caller, inbound.agreement_id)
-        _check_active(agreement)
-        pid, now = self.new_pid(), self.clock.now()
-        process = TransferProcess(
-            id=pid,
-            role=Role.provider,
-            counterparty=caller,
-            callback=inbound.callback or "",
-            consumer_pid=inbound.consumer_pid,
-            provider_pid=pid,
-            agreement_id=agreement.id,
-            dataset_id=agreement.dataset_id,
-            format=inbound.format,
-            created=now,
-            modified=now,
+                return known, None
+        return None, self.agreed(tx, caller, inbound.agreement_id)
+
+    async def _planned(self, agreement: Agreement, inbound: Inbound) -> TransferProcess:
+        """Make the process of a request that the data plane can serve; keep its address."""
+        process = self._new_transfer(
+            Role.provider, agreement, inbound.callback or "", inbound.format, inbound.consumer_pid
         )
-        taken = work.take(process, inbound, TransferState.REQUESTED)
-        return work.decide(taken, Message.transfer_start)
+        await self.ports.data_plane.check(process, agreement)
+        if process.push:
+            if inbound.address is None:
+                raise _no_address("A push needs an address to send to.")
+            await self.ports.data_plane.requested(process, inbound.address)
+        return process
 
-    def _agreed(self, work: Work, caller: str, agreement_id: str) -> Agreement:
-        """Give the caller's agreement with us.
+    async def _request(
+        self, caller: str, inbound: Inbound, process: TransferProcess | None
+    ) -> TransferProcess:
+        state, changes = TransferState.REQUESTED, {"dialect": inbound.dialect}
 
-        A consumer that asks for a transfer knows that the negotiation is final: this counts as
-        the acknowledgement when ours is still on its way.
-        """
-        agreement = work.tx.get(AGREEMENTS, agreement_id)
-        if agreement is None:
-            for process in work.tx.find(NEGOTIATIONS, {"agreement": agreement_id}):
-                pending = process.pending
-                finalizing = pending is not None and pending.message == Message.finalized
-                if process.counterparty == caller and pending is not None and finalizing:
-                    work.tx.complete(pending.action)
-                    work.move(process, NegotiationState.FINALIZED, pending=None)
-            agreement = work.tx.get(AGREEMENTS, agreement_id)
-        mine = agreement is not None and agreement.role is Role.provider
-        if agreement is None or not mine or agreement.counterparty != caller:
-            raise not_found("agreement")
-        return agreement
+        async def foresee() -> Step | None:
+            if process is None:
+                return None
+            entered = moved(process, state, self.clock.now(), **changes)
+            return Step(process=entered, message=inbound.message.value)
+
+        def job(work: Work, asked: Asked | None) -> TransferProcess:
+            known, _ = self._asked_for(work.tx, caller, inbound)
+            if known is not None:
+                started = known.state is TransferState.STARTED and known.pending is None
+                return work.restart(known) if started else known
+            assert process is not None, "a transfer is never deleted"
+            self.finalize_for(work, caller, inbound.agreement_id)
+            return self.follow(work, work.take(process, inbound, state, **changes), asked)
+
+        return await self.settle(foresee, job)
 
     async def receive_transfer_message(
-        self, caller: str, pid: str, inbound: Inbound
+        self,
+        caller: str,
+        pid: str,
+        inbound: Inbound,
+        found: TransferProcess | None = None,
     ) -> TransferProcess:
         """Take any later message of a transfer; a repeat changes nothing.
 
-        The data address of a start is kept before the start takes effect and before the provider
-        is answered, so that no acknowledged address is lost.
+        The data address of a start is kept before the start takes effect and before the other
+        side is answered, so that no acknowledged address is lost. `found` is the process as it
+        was just read, if it was.
         HansaError not_found (unknown or foreign), invalid_field (pids), illegal_state.
         """
-        kept = await self._keep_address(caller, pid, inbound)
+        seen = [found] if found is not None else []
+        kept = False
 
-        def job(work: Work) -> TransferProcess:
-            process = owned(work.tx, TransferProcess, pid, caller)
+        def find(tx: ReadTx) -> TransferProcess:
+            return owned(tx, TransferProcess, pid, caller)
+
+        async def foresee() -> Step | None:
+            nonlocal kept
+            process = seen.pop() if seen else await self.store.read(find)
+            check_pids(process, inbound)
+            verdict, after = judge(process, inbound)
+            if inbound.message is Message.transfer_start and verdict is not Verdict.illegal:
+                kept = await self._keep(process, inbound, verdict) or kept
+            if verdict is not Verdict.apply:
+                return None
+            changes = _effects(process, inbound)
+            entered = moved(process, after, self.clock.now(), pending=None, **changes)
+            return Step(process=entered, message=inbound.message.value)
+
+        def job(work: Work, asked: Asked | None) -> TransferProcess:
+            process = find(work.tx)
             check_pids(process, inbound)
             verdict, after = judge(process, inbound)
             if verdict is Verdict.repeat:
                 return work.renewed(process, inbound)
             if verdict is Verdict.illegal:
                 raise illegal(process, inbound.message)
-            return self._apply_to_transfer(work, process, inbound, after)
+            return self._take(work, process, inbound, after, asked)
 
         try:
-            return await self.commit(job)
+            return await self.settle(foresee, job)
         finally:
             if kept:  # unless it is live: something that ends it came in between
                 await self.stop_access(pid)
 
-    async def _keep_address(self, caller: str, pid: str, inbound: Inbound) -> bool:
-        """Give the data plane the address of a start that is going to take effect."""
-        if inbound.message is not Message.transfer_start or inbound.address is None:
+    async def _keep(self, process: TransferProcess, inbound: Inbound, verdict: Verdict) -> bool:
+        """Tell the data plane of a start that is going to take effect, with its address."""
+        if verdict is Verdict.repeat:
+            newer = process.live and _newest_start(process, inbound)
+            if inbound.address is None or not newer:
+                return False
+        if process.role is Role.consumer:
+            await self.ports.data_plane.received(process, inbound.address)
+        elif process.push and inbound.address is not None:
+            await self.ports.data_plane.requested(process, inbound.address)
+        else:
             return False
-        process = await self.store.read(lambda tx: owned(tx, TransferProcess, pid, caller))
-        check_pids(process, inbound)
-        verdict, _ = judge(process, inbound)
-        if verdict is Verdict.illegal:
-            raise illegal(process, inbound.message)
-        renewal = verdict is Verdict.repeat
-        if process.role is not Role.consumer:
-            return False
-        if renewal and not (process.live and _newest_start(process, inbound)):
-            return False
-        await self.ports.data_plane.received(process, inbound.address)
         return True
 
-    def _apply_to_transfer(
-        self, work: Work, process: TransferProcess, inbound: Inbound, after: str
+    def _take(
+        self,
+        work: Work,
+        process: TransferProcess,
+        inbound: Inbound,
+        after: str,
+        asked: Asked | None,
     ) -> TransferProcess:
-        message, changes = inbound.message, dict[str, Any]()
-        if message in (Message.transfer_suspension, Message.transfer_termination):
-            changes = {"code": inbound.code, "reason": inbound.reason}
-        if message is Message.transfer_suspension:
-            changes["suspended_by"] = process.role.other
-        if message is Message.transfer_start:
-            changes |= {"suspended_by": None, "code": None, "reason": ()}
-        taken = work.take(process, inbound, after, **changes)
-        if message is Message.transfer_start and taken.role is Role.provider:
-            # The consumer resumed: a pull needs a new address, sent in a start of ours.
-            return work.restart(taken)
+        message = inbound.message
+        taken = work.take(process, inbound, after, **_effects(process, inbound))
         if message is Message.transfer_termination and inbound.code == AGREEMENT_ENDED:
             reason = "; ".join(inbound.reason) or "The counterparty ended the agreement."
-            agreement = _agreement(work.tx, taken.agreement_id)
+            agreement = known_agreement(work.tx, taken.agreement_id)
             work.end_agreement(agreement, by=taken.counterparty, reason=reason)
+        taken = self.follow(work, taken, asked)
+        resumed = message is Message.transfer_start and taken.role is Role.provider
+        if resumed and taken.pending is None:
+            if taken.push:
+                work.start_plane(taken)
+            else:  # a pull needs a new address, sent in a start of ours
+                taken = work.restart(taken)
         return taken
+
+
+def _effects(process: TransferProcess, inbound: Inbound) -> dict[str, Any]:
+    """Give what a message that takes effect changes, besides the state."""
+    changes = dict[str, Any]()
+    if inbound.dialect is not None:
+        changes["dialect"] = inbound.dialect
+    if inbound.message in (Message.transfer_suspension, Message.transfer_termination):
+        changes |= {"code": inbound.code, "reason": inbound.reason}
+    if inbound.message is Message.transfer_suspension:
+        changes["suspended_by"] = process.role.other
+    if inbound.message is Message.transfer_start:
+        changes |= {"suspended_by": None, "code": None, "reason": ()}
+    return changes
+
+
+def _no_address(detail: str) -> HansaError:
+    return HansaError(
+        Code.invalid_field, "The data address does not fit the format.", detail, field="dataAddress"
+    )
 
 
 def _known(tx: ReadTx, transfer_id: str) -> TransferProcess:
@@ -264,38 +335,9 @@ def _known(tx: ReadTx, transfer_id: str) -> TransferProcess:
     return process
 
 
-def _agreement(tx: ReadTx, agreement_id: str) -> Agreement:
-    agreement = tx.get(AGREEMENTS, agreement_id)
-    if agreement is None:
-        raise not_found("agreement")
-    return agreement
-
-
 def _newest_start(process: TransferProcess, inbound: Inbound) -> bool:
     """Say whether a repeated start is not an older one: only that may bring a newer token."""
     name = inbound.message.value
     starts = [item for item in process.taken if item.partition(" ")[0] == name]
     known = entry(inbound.message, inbound.id)
     return known not in starts or known == starts[-1]
-
-
-def _check_active(agreement: Agreement) -> None:
-    if agreement.state is not AgreementState.active:
-        raise HansaError(
-            Code.agreement_ended,
-            "The agreement has ended.",
-            f"Reason: {agreement.ended_reason}. Negotiate a new one."
-            if agreement.ended_reason
-            else "Negotiate a new one.",
-            status=400,
-        )
-
-
-def _check_format(name: str) -> None:
-    if name not in PULL_FORMATS:
-        raise HansaError(
-            Code.invalid_field,
-            f"The format {name!r} is not offered.",
-            f"Use one of: {', '.join(PULL_FORMATS)}.",
-            field="format",
-        )

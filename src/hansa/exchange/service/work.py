@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
@@ -12,6 +13,7 @@ from hansa.exchange.model import (
     Agreement,
     AgreementState,
     ContractNegotiation,
+    Decide,
     LogEntry,
     NegotiationState,
     Pending,
@@ -42,6 +44,8 @@ NEGOTIATION_MACHINE = "exchange.negotiation"
 TRANSFER_MACHINE = "exchange.transfer"
 PLANE_MACHINE = "exchange.plane"
 SEND = "send"
+DECIDE = "decide"
+START = "start"
 STOP = "stop"
 _TAKEN_MAX = 64
 _STOPS = (TransferState.SUSPENDED, TransferState.COMPLETED, TransferState.TERMINATED)
@@ -82,6 +86,8 @@ def judge(process: Process, inbound: Inbound) -> tuple[Verdict, str]:
     """Judge an inbound message; only the side that suspended a transfer may resume it."""
     message = inbound.message
     verdict, after = judge_message(machine_of(process), process, message, inbound.id)
+    if verdict is Verdict.illegal and _new_place(process, inbound):
+        return Verdict.repeat, process.state
     if verdict is Verdict.apply and message is Message.transfer_start:
         assert isinstance(process, TransferProcess)
         pending = process.pending
@@ -91,6 +97,67 @@ def judge(process: Process, inbound: Inbound) -> tuple[Verdict, str]:
         if suspender is process.role and not resuming:
             return Verdict.illegal, process.state
     return verdict, after
+
+
+def moved(process: P, target: str, at: datetime, **changes: Any) -> P:
+    """Give a process as it stands in `target`; counts the state if it is entered anew."""
+    entered = process.entered
+    if target != process.state:
+        entered = {**entered, target: entered.get(target, 0) + 1}
+    result: P = msgspec.structs.replace(
+        process,
+        state=type(process.state)(target),
+        modified=at,
+        entered=entered,
+        error=changes.pop("error", None),
+        waiting=False,
+        **changes,
+    )
+    return result
+
+
+def agreement_in(negotiation: ContractNegotiation, at: datetime) -> Agreement:
+    """Give the agreement that a negotiation comes to when it is final."""
+    assert negotiation.agreement is not None
+    assert negotiation.agreement_id is not None
+    return Agreement(
+        id=negotiation.agreement_id,
+        role=negotiation.role,
+        counterparty=negotiation.counterparty,
+        negotiation_id=negotiation.id,
+        dataset_id=negotiation.dataset_id,
+        policy=negotiation.agreement,
+        signed_at=at,
+        callback=negotiation.callback,
+    )
+
+
+def check_active(agreement: Agreement) -> None:
+    """Return for an agreement that counts; HansaError agreement_ended."""
+    if agreement.state is not AgreementState.active:
+        raise HansaError(
+            Code.agreement_ended,
+            "The agreement has ended.",
+            f"Reason: {agreement.ended_reason}. Negotiate a new one."
+            if agreement.ended_reason
+            else "Negotiate a new one.",
+            status=400,
+        )
+
+
+def _new_place(process: Process, inbound: Inbound) -> bool:
+    """Say whether a consumer tells a running push of ours where to send from now on.
+
+    A consumer answers a resumption of ours so (Data Plane Signaling 1.0, 9.3).
+    """
+    return (
+        inbound.message is Message.transfer_start
+        and inbound.address is not None
+        and isinstance(process, TransferProcess)
+        and process.push
+        and process.role is Role.provider
+        and process.live
+    )
 
 
 class Work:
@@ -120,7 +187,7 @@ class Work:
         self.put(msgspec.structs.replace(process, error=error))
 
     def restart(self, transfer: TransferProcess) -> TransferProcess:
-        """Send a start with a new data address for a transfer that the consumer resumed."""
+        """Send a start with the data address of a transfer that the consumer resumed or repeats."""
         started = TransferState.STARTED
         return self._enqueue(transfer, Message.transfer_start, started)
 
@@ -173,6 +240,7 @@ class Work:
             pending=Pending(message.value, str(target), action.id),
             modified=core.clock.now(),
             error=None,
+            waiting=False,
             **changes,
         )
         self.put(decided)
@@ -189,22 +257,40 @@ class Work:
 
     def move(self, process: P, target: str, **changes: Any) -> P:
         """Save a process in its new state, with what follows from entering it."""
-        moved: P = msgspec.structs.replace(
-            process,
-            state=type(process.state)(target),
-            modified=self._core.clock.now(),
-            error=changes.pop("error", None),
-            **changes,
-        )
+        result = moved(process, target, self._core.clock.now(), **changes)
         paused = target == TransferState.SUSPENDED and (
             process.pending is not None and process.pending.to == target
         )
-        if isinstance(moved, TransferProcess) and target in _STOPS and not paused:
-            self._stop(moved)  # a pause of our own was told when it was decided
-        self.put(moved)
-        if isinstance(moved, ContractNegotiation) and moved.state is NegotiationState.FINALIZED:
-            self._sign(moved)
-        return moved
+        if isinstance(result, TransferProcess) and target in _STOPS and not paused:
+            self._stop(result)  # a pause of our own was told when it was decided
+        self.put(result)
+        if isinstance(result, ContractNegotiation) and result.state is NegotiationState.FINALIZED:
+            self._sign(result)
+        return result
+
+    def plan(self, process: Process, decision: Decide) -> None:
+        """Put in a decision that is carried out later, unless the process has moved on by then."""
+        negotiation = isinstance(process, ContractNegotiation)
+        core = self._core
+        self.tx.enqueue(
+            Action(
+                id=core.ids.new(),
+                machine=NEGOTIATION_MACHINE if negotiation else TRANSFER_MACHINE,
+                process=process.id,
+                name=DECIDE,
+                body={
+                    "decision": msgspec.to_builtins(msgspec.structs.replace(decision, after_s=0.0)),
+                    "entered": process.entered,
+                },
+                due=core.clock.now() + timedelta(seconds=decision.after_s),
+            )
+        )
+
+    def start_plane(self, transfer: TransferProcess) -> None:
+        """Let the data plane begin to send (again), without a message of ours."""
+        self.tx.enqueue(
+            Action(id=self._core.ids.new(), machine=PLANE_MACHINE, process=transfer.id, name=START)
+        )
 
     def _stop(self, transfer: TransferProcess) -> None:
         if transfer.state is TransferState.START:
@@ -215,21 +301,10 @@ class Work:
 
     def _sign(self, negotiation: ContractNegotiation) -> None:
         """Keep the agreement of a negotiation that is final on this side."""
-        assert negotiation.agreement is not None
-        assert negotiation.agreement_id is not None
-        if self.tx.get(AGREEMENTS, negotiation.agreement_id) is not None:
-            return
-        agreement = Agreement(
-            id=negotiation.agreement_id,
-            role=negotiation.role,
-            counterparty=negotiation.counterparty,
-            negotiation_id=negotiation.id,
-            dataset_id=negotiation.dataset_id,
-            policy=negotiation.agreement,
-            signed_at=self._core.clock.now(),
-        )
-        self.tx.insert(AGREEMENTS, agreement)
-        self.changed[agreement.id] = agreement
+        agreement = agreement_in(negotiation, self._core.clock.now())
+        if self.tx.get(AGREEMENTS, agreement.id) is None:
+            self.tx.insert(AGREEMENTS, agreement)
+            self.changed[agreement.id] = agreement
 
     def take(self, process: P, inbound: Inbound, target: str, **changes: Any) -> P:
         """Let an inbound message take effect: log it, forget what was in flight, move on."""
@@ -251,6 +326,8 @@ class Work:
         taken = (*process.taken, known)[-_TAKEN_MAX:]
         noted: TransferProcess = msgspec.structs.replace(process, taken=taken)
         self.put(noted)
+        if noted.push and noted.role is Role.provider and inbound.address is not None:
+            self.start_plane(noted)
         return noted
 
     def end_agreement(self, agreement: Agreement, *, by: str, reason: str) -> Agreement:

@@ -7,13 +7,12 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import urlsplit, urlunsplit
 
 import msgspec
 
-from hansa.exchange.model import (
-    DataAddress,
-)
+from hansa.dialect import read_address, recognise
+from hansa.exchange.model import DataAddress
 from hansa.exchange.policies import check_policy
 from hansa.exchange.state import Message
 from hansa.kernel import Code, HansaError
@@ -40,6 +39,7 @@ class Inbound(msgspec.Struct, frozen=True, kw_only=True):
     address: DataAddress | None = None
     code: str | None = None
     reason: tuple[str, ...] = ()
+    dialect: str | None = None
 
 
 class _Property(msgspec.Struct, frozen=True):
@@ -130,7 +130,8 @@ async def read_document(body: bytes) -> dict[str, Any]:
             "A message of this size must be in the protocol's compact form.",
             f"Use `@context`: [{DSP_CONTEXT_URL!r}], or at most {_FULL_ROAD_BYTES_MAX} bytes.",
         )
-    return await asyncio.to_thread(to_dsp_compact, document)
+    compact = await asyncio.to_thread(to_dsp_compact, document)
+    return {**compact, "@context": document["@context"]}  # it tells the dialect
 
 
 def decode(document: Mapping[str, Any], wire_type: str) -> Inbound:
@@ -138,6 +139,9 @@ def decode(document: Mapping[str, Any], wire_type: str) -> Inbound:
 
     HansaError invalid_field names the member; policy_invalid for a malformed offer or agreement.
     """
+    address = document.get("dataAddress")
+    if isinstance(address, dict):
+        document = {**document, "dataAddress": read_address(address)}
     found = document.get("@type")
     if found != wire_type:
         raise _invalid("@type", f"This path takes `@type` {wire_type}, not {found!r}.")
@@ -152,6 +156,7 @@ def decode(document: Mapping[str, Any], wire_type: str) -> Inbound:
             raise _invalid(ours, f"A pid has 1 to {_PID_CHARACTERS_MAX} characters.")
         fields[ours] = value
     fields["id"] = _message_id(document, fields)
+    fields["dialect"] = recognise(document)
     if getattr(message, "callback_address", None) is not None:
         fields["callback"] = check_url(message.callback_address, "callbackAddress")
     if isinstance(message, (_ContractRequest, _ContractOffer)):
@@ -234,6 +239,8 @@ def _blanked(document: Mapping[str, Any]) -> dict[str, Any]:
     address = kept.get("dataAddress")
     if isinstance(address, dict):
         names = address.get("endpointProperties", [])
+        if isinstance(address.get("endpoint"), str):  # a signed URL is a secret, too
+            address = {**address, "endpoint": _public(address["endpoint"])}
         kept["dataAddress"] = {
             **address,
             "endpointProperties": [
@@ -244,6 +251,16 @@ def _blanked(document: Mapping[str, Any]) -> dict[str, Any]:
     return kept
 
 
+def _public(url: str) -> str:
+    """Give a URL without what may be secret in it: user, query and fragment."""
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return "***"
+    host = parts.netloc.rpartition("@")[2]
+    return urlunsplit((parts.scheme, host, parts.path, "***" if parts.query else "", ""))
+
+
 class PeerAnswer(msgspec.Struct, frozen=True, rename="camel"):
     """What is read of a counterparty's answer: a process, an error, or nothing at all."""
 
@@ -252,6 +269,7 @@ class PeerAnswer(msgspec.Struct, frozen=True, rename="camel"):
     state: str | None = None
     code: str | None = None
     reason: Any = None
+    dialect: str | None = None
 
     @property
     def reasons(self) -> tuple[str, ...]:
@@ -263,8 +281,10 @@ def read_answer(body: bytes) -> PeerAnswer:
     """Read an answer leniently: dialects answer with an empty body or without pids."""
     try:
         document = msgspec.json.decode(body)
+        dialect = recognise(document)
         if isinstance(document, dict) and not is_plain(document) and "@context" in document:
             document = to_dsp_compact(document) if len(body) <= _FULL_ROAD_BYTES_MAX else {}
-        return msgspec.convert(document, PeerAnswer)
+        answer = msgspec.convert(document, PeerAnswer)
+        return msgspec.structs.replace(answer, dialect=dialect)
     except (msgspec.DecodeError, HansaError, RecursionError, UnicodeDecodeError):
         return PeerAnswer()

@@ -5,11 +5,13 @@ from __future__ import annotations
 from typing import Any
 from urllib.parse import quote
 
+from hansa.dialect import write_address
 from hansa.exchange.model import (
     ContractNegotiation,
     DataAddress,
     NegotiationState,
     Process,
+    Role,
     TransferState,
 )
 from hansa.exchange.state import Message
@@ -83,10 +85,12 @@ def message_body(
         members |= _negotiation_members(process, message)
     elif message is Message.transfer_request:
         members |= {"agreementId": process.agreement_id, "format": process.format}
-    elif message is Message.transfer_start and address is not None:
-        members["dataAddress"] = address_body(address)
     elif message in (Message.transfer_suspension, Message.transfer_termination):
         members |= {"code": process.code, "reason": list(process.reason) or None}
+    if address is not None:
+        destination = process.role is Role.consumer
+        plain = address_body(address)
+        members["dataAddress"] = write_address(plain, process.dialect, destination=destination)
     if first:
         members["callbackAddress"] = callback
     return _envelope(message.wire_type, **members)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
+from typing import Any
 
 import msgspec
 
@@ -11,7 +12,15 @@ from hansa.dataplane.model import GoverningAgreement, Grant, GrantState, Member
 from hansa.dataplane.ports import Standing
 from hansa.dataplane.usage import UsageLedger
 from hansa.kernel import Clock, Code, HansaError
-from hansa.policy import CompiledPolicy, Decision, Scope, Usage, compile_policy, only_as_a_whole
+from hansa.policy import (
+    COUNT_EXHAUSTED,
+    CompiledPolicy,
+    Decision,
+    Scope,
+    Usage,
+    compile_policy,
+    only_as_a_whole,
+)
 
 _REASONS_MAX = 8
 _NO_ROLES: frozenset[str] = frozenset()
@@ -55,9 +64,12 @@ class LiveGrant:
         self.members = members
         self.governed: Governed | None = None
 
-    def scope_or_refusal(self, now: datetime, standing: Standing) -> Scope:
+    def scope_or_refusal(
+        self, now: datetime, standing: Standing, count: int | None = None
+    ) -> Scope:
         """Give the scope, or raise why there is none: member, agreement, transfer, policy.
 
+        `count` is the number of the use under the agreement, where its terms limit them.
         The policy is decided each time (microseconds): a scope may move with every instant.
         """
         grant = self.grant
@@ -78,10 +90,11 @@ class LiveGrant:
                 purpose=governed.agreement.purpose,
                 member=True,
                 roles=_NO_ROLES if member is None else frozenset(member.roles),
+                count=count,
             )
         )
         if not decision.permitted:
-            raise policy_denied(decision)
+            raise policy_denied(decision, governed.policy.count_limit)
         return decision.scope
 
 
@@ -111,9 +124,12 @@ def transfer_ended(grant: Grant) -> HansaError:
     )
 
 
-def policy_denied(decision: Decision) -> HansaError:
-    """Say which terms refuse the request."""
+def policy_denied(decision: Decision, limit: int | None = None) -> HansaError:
+    """Say which terms refuse the request; a number that was reached, with `limit` and `used`."""
     reasons = decision.reasons[:_REASONS_MAX]
+    facts: dict[str, Any] = {}
+    if limit is not None and any(reason.code == COUNT_EXHAUSTED for reason in reasons):
+        facts = {"reason": COUNT_EXHAUSTED, "limit": limit, "used": limit}
     return HansaError(
         Code.policy_denied,
         "The terms of the agreement do not permit this now.",
@@ -129,6 +145,7 @@ def policy_denied(decision: Decision) -> HansaError:
             }
             for reason in reasons
         ],
+        **facts,
     )
 
 
@@ -142,7 +159,7 @@ def _without_windows(scope: Scope) -> Scope:
 class Enforcement:
     """A request that was let through: its scope, and what the broker tells us while it answers."""
 
-    __slots__ = ("_clock", "_live", "_standing", "_usage", "scope")
+    __slots__ = ("_clock", "_count", "_live", "_standing", "_usage", "scope")
 
     def __init__(
         self,
@@ -151,8 +168,10 @@ class Enforcement:
         clock: Clock,
         standing: Standing,
         usage: UsageLedger,
+        count: int | None = None,
     ) -> None:
         self.scope = scope
+        self._count = count
         self._live = live
         self._clock = clock
         self._standing = standing
@@ -169,7 +188,7 @@ class Enforcement:
         A window that moves with the clock (age of data) does not stop an answer that began under
         the earlier one; a part of the scope that fell away does.
         """
-        scope = self._live.scope_or_refusal(self._clock.now(), self._standing)
+        scope = self._live.scope_or_refusal(self._clock.now(), self._standing, self._count)
         if scope is self.scope or scope == self.scope:
             return
         if _without_windows(scope) != _without_windows(self.scope):

@@ -253,8 +253,19 @@ class Grants:
     async def _enforced(self, live: LiveGrant) -> Enforcement:
         if live.governed is None:
             await self._ensure_governed(live)
-        scope = live.scope_or_refusal(self._clock.now(), self._standing)
-        return Enforcement(live, scope, self._clock, self._standing, self._usage)
+        count = await self._counted(live)
+        scope = live.scope_or_refusal(self._clock.now(), self._standing, count)
+        return Enforcement(live, scope, self._clock, self._standing, self._usage, count)
+
+    async def _counted(self, live: LiveGrant) -> int | None:
+        """Count this use where the terms limit their number, if nothing else refuses it."""
+        limit = None if live.governed is None else live.governed.policy.count_limit
+        if limit is None:
+            return None
+        agreement_id, counts = live.grant.agreement_id, self._usage.counts
+        following = await counts.used(agreement_id) + 1
+        live.scope_or_refusal(self._clock.now(), self._standing, following)
+        return await counts.take(agreement_id, limit)
 
     async def check_whole(self, agreement_id: str) -> None:
         """Return, or raise policy_unsupported when the terms cut data: bytes can't be filtered."""

@@ -2,7 +2,8 @@
 
 Counting costs no commit per request: changes gather and are written together after
 `block_calls` calls or `block_s` seconds, whichever comes first, and at the stop. A machine that
-loses its power loses at most the last block; the refusal of a request never depends on it.
+loses its power loses at most the last block; the refusal of a request never depends on it. What
+an agreement limits is counted apart, before it is used: see `counting`.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from datetime import datetime
 
 import structlog
 
+from hansa.dataplane.counting import Counts
 from hansa.dataplane.model import USAGE, TransferUsage
 from hansa.kernel import Clock, HansaError
 from hansa.kernel.store import Store, Tx
@@ -68,6 +70,7 @@ class UsageLedger:
         self._begun = asyncio.Event()
         self._full = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
+        self.counts = Counts(store)
 
     def count(self, transfer_id: str, agreement_id: str, *, entities: int, bytes: int) -> None:
         """Add one answer with its entities and body bytes. Costs no I/O."""
@@ -147,6 +150,7 @@ class UsageLedger:
                 await self._task
             self._task = None
         await self.flush()
+        await self.counts.give_back()
 
     async def _run(self) -> None:
         while True:

@@ -15,7 +15,6 @@ import tempfile
 import time
 from collections import Counter
 from pathlib import Path
-from typing import Any
 
 import msgspec
 from starlette.requests import Request
@@ -36,7 +35,6 @@ COUNTERPARTY = "TCK_PARTICIPANT"
 PASSED = 65
 SKIPPED = frozenset({"TP:02-04", "TP_C:02-04"})
 _AUTHORIZATION = "Bearer kit"
-_USE: dict[str, Any] = {"permission": [{"action": "use"}]}
 _WAIT_S = 15
 _PATIENCE_S = 900
 
@@ -71,7 +69,7 @@ def seed(profile: Profile) -> None:
                 "assignee": assignee,
                 "target": names[0],
                 "timestamp": "2026-01-01T00:00:00Z",
-                **_USE,
+                **scripts.USE,
             }
             profile.call(
                 exchange.import_agreement(
@@ -90,7 +88,7 @@ def seed(profile: Profile) -> None:
 
 
 def _draft(name: str) -> DatasetDraft:
-    offer = OfferDraft(id=f"offer:{name}", odrl=_USE)
+    offer = OfferDraft(id=f"offer:{name}", odrl=scripts.USE)
     return DatasetDraft(id=name, name=name, title=name, offers=(offer,))
 
 
@@ -102,7 +100,7 @@ def triggers(profile: Profile) -> dict[str, str]:
         begun = await profile.participant.exchange.negotiate(
             asked["providerId"],
             asked["datasetId"],
-            {"@id": asked["offerId"], **_USE},
+            {"@id": asked["offerId"], **scripts.USE},
             callback=asked["connectorAddress"],
         )
         return JSONResponse({"id": begun.id})

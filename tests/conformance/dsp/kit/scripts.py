@@ -11,6 +11,7 @@ from typing import Any
 
 Step = dict[str, Any]
 PAUSE_S = 0.5
+USE: dict[str, Any] = {"permission": [{"action": "use"}]}
 
 PROVIDER_NEGOTIATIONS: dict[str, list[Step]] = {}
 CONSUMER_NEGOTIATIONS: dict[str, list[Step]] = {}
@@ -22,6 +23,8 @@ def _on(state: str, do: str, after_s: float = 0.0) -> Step:
     step: Step = {"on": state, "do": do, "after_s": after_s}
     if do == "refuse":
         step |= {"code": "rehearsal", "reason": "The script ends it here."}
+    if do in ("offer", "request"):
+        step["terms"] = {"@id": "offer:rehearsal", **USE}
     return step
 
 

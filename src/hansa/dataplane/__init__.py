@@ -3,6 +3,7 @@
 from hansa.dataplane.access import AccessStore
 from hansa.dataplane.consumer import Consumer, StreamedAnswer
 from hansa.dataplane.enforcement import Enforcement
+from hansa.dataplane.feed import Entities
 from hansa.dataplane.flow import (
     FLOW_TRANSITIONS,
     NOT_READY,
@@ -17,6 +18,7 @@ from hansa.dataplane.flow import (
 )
 from hansa.dataplane.flows import FLOW_MACHINE, Flows, register
 from hansa.dataplane.http import Fetched, files
+from hansa.dataplane.inbox import Inboxes, Receiver, inbox_routes
 from hansa.dataplane.model import (
     ENDPOINT_TYPE,
     Access,
@@ -27,11 +29,14 @@ from hansa.dataplane.model import (
     GrantState,
     TransferUsage,
 )
+from hansa.dataplane.notified import Mirrors, Notifications
 from hansa.dataplane.planes import Plane
 from hansa.dataplane.planes.http_pull import HttpPull
 from hansa.dataplane.planes.ngsi_ld_pull import NgsiLdPull
+from hansa.dataplane.planes.ngsi_ld_push import NgsiLdPush
 from hansa.dataplane.ports import AgreementSource, Client, ControlPlane, Sealer, Standing
 from hansa.dataplane.progress import ProgressLedger
+from hansa.dataplane.push import Pushes
 from hansa.dataplane.ranges import read_digest
 from hansa.dataplane.resources import (
     FileResource,
@@ -59,6 +64,7 @@ __all__ = [
     "DataAddress",
     "DataFlow",
     "Enforcement",
+    "Entities",
     "Fetched",
     "FetchedAnswer",
     "FileResource",
@@ -70,12 +76,18 @@ __all__ = [
     "GrantState",
     "Grants",
     "HttpPull",
+    "Inboxes",
+    "Mirrors",
     "NgsiLdPull",
+    "NgsiLdPush",
+    "Notifications",
     "Opened",
     "Plane",
     "PlaneAnswer",
     "Progress",
     "ProgressLedger",
+    "Pushes",
+    "Receiver",
     "Resource",
     "Resources",
     "Sealer",
@@ -87,6 +99,7 @@ __all__ = [
     "digested",
     "files",
     "flow_states_markdown",
+    "inbox_routes",
     "is_push",
     "own_headers",
     "read_digest",

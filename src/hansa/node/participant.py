@@ -50,6 +50,7 @@ from hansa.node.shelf import Shelf
 from hansa.node.signaling import signaling_of
 from hansa.node.sources import Sources
 from hansa.node.waits import Waits
+from hansa.node.webhooks import Webhooks
 from hansa.trust import (
     Anchors,
     Authority,
@@ -102,6 +103,15 @@ class Participant(Questions):
         self.dsp_url = f"{self.url}/{DSP_PATH}"
         self.store, self.clock, self.ids = store, shared.clock, shared.ids
         self.journal = Journal(store, clock=shared.clock, ids=shared.ids)
+        self.webhooks = Webhooks(
+            store,
+            shared.client,
+            Sealer(shared.secret, "webhook"),
+            self.journal,
+            participant=given.id,
+            clock=shared.clock,
+            ids=shared.ids,
+        )
         self.authority_did: str | None = None
         self.authority: Authority | None = None
         self.membership: MembershipClient | None = None

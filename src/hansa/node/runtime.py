@@ -24,6 +24,7 @@ from hansa.kernel.outbound import OutboundClient, OutboundLimits
 from hansa.kernel.outbox import Reconciler
 from hansa.kernel.settings import Settings
 from hansa.kernel.store import NODE, Action, Database, Kind, Store, Tx
+from hansa.node import webhooks
 from hansa.node.adapters import Gate
 from hansa.node.home import node_mark
 from hansa.node.participant import Participant, Shared
@@ -102,6 +103,7 @@ class Node:
             ),
             contexts=self._contexts(),
             dialect=dialect,
+            store_of=self.database.store,
             gate=self._gate,
         )
         token = (self.folder / "operator.token").read_text(encoding="ascii").strip()
@@ -123,6 +125,13 @@ class Node:
         register_flows(self.reconciler, lambda name: self.participants[name].flows)
         self.reconciler.register(AUTHORITY_MACHINE, self._work_authority)
         self.reconciler.register(MEMBER_MACHINE, self._work_membership)
+        self.reconciler.register(
+            webhooks.MACHINE,
+            self._work_webhook,
+            attempts=webhooks.ATTEMPTS,
+            backoff_s=webhooks.BACKOFF_S,
+            backoff_max_s=webhooks.BACKOFF_MAX_S,
+        )
         for participant in self.participants.values():
             await participant.load()
         await self.reconciler.start()
@@ -205,6 +214,9 @@ class Node:
 
     async def _work_authority(self, store: Store, action: Action) -> None:
         await self.authority(store.participant).work(action)
+
+    async def _work_webhook(self, store: Store, action: Action) -> None:
+        await self.participant(store.participant).webhooks.work(action)
 
     async def _work_membership(self, store: Store, action: Action) -> None:
         await self.membership(store.participant).work(action)

@@ -12,6 +12,7 @@ from hansa.dataplane.ports import Client
 from hansa.dataplane.push import Item, Pushes, Sink
 from hansa.dataplane.wire_ngsi_ld_1_9 import LINK, MEDIA_TYPE
 from hansa.kernel import Clock, Code, HansaError
+from hansa.kernel.outbound import OutboundResponse
 
 PROFILE = "NgsiLd-PUSH"
 _TIMEOUT_S = 30.0
@@ -43,7 +44,7 @@ class HttpNotifier:
             body_bytes_max=_ANSWER_BYTES_MAX,
         )
         if not answer.ok:
-            raise refused(answer.status)
+            raise refused(answer)
 
     async def finish(self, digest: str | None) -> None:
         """Notifications have no end."""
@@ -61,13 +62,18 @@ def authorization(address: DataAddress) -> dict[str, str]:
     return {"Authorization": secret if known else f"{address.auth_type.capitalize()} {secret}"}
 
 
-def refused(status: int) -> HansaError:
-    """Say that the receiver did not take it; only some refusals can pass by themselves."""
+def refused(answer: OutboundResponse) -> HansaError:
+    """Say that the receiver did not take it; only some refusals can pass by themselves.
+
+    A transfer that the receiver suspended is one: it goes on, or we are told to stop.
+    """
+    status = answer.status
+    suspended = status == 403 and b'"code":"transfer_ended"' in answer.body
     return HansaError(
         Code.counterparty_refused,
         f"The receiver answered {status}.",
         "Check the address and its token.",
-        permanent=status < 500 and status not in _FOR_NOW,
+        permanent=status < 500 and status not in _FOR_NOW and not suspended,
     )
 
 

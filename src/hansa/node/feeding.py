@@ -1,0 +1,131 @@
+"""The broker as the pushes need it: what to tell, and where to keep what was told to us."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from hashlib import sha256
+from typing import Any
+
+from hansa.broker import Broker, Change, Follower, Query, Slice
+from hansa.dataplane import Flows, Inboxes, NgsiLdPush, Notifications, Pushes
+from hansa.kernel import Clock, Ids
+from hansa.kernel.outbound import OutboundClient
+from hansa.kernel.store import Store
+from hansa.policy import Scope
+
+INBOX_PATH = "inbox"
+RECEIVED_PATH = "received"
+_MIRRORS_MAX = 1_000
+
+
+class BrokerEntities:
+    """A participant's own entities, read within a scope."""
+
+    def __init__(self, broker: Broker) -> None:
+        self._broker = broker
+
+    async def position(self) -> int:
+        """Give the number of the latest change."""
+        return await self._broker.changes.position()
+
+    async def changes(self, after: int, limit: int) -> Sequence[Change]:
+        """List what changed after a number, in order; what was deleted too."""
+        return await self._broker.changes.after(after, limit)
+
+    async def page(
+        self, scope: Scope, after: str | None, limit: int
+    ) -> tuple[list[bytes], str | None]:
+        """Give rendered entities of the scope, and where the next page starts."""
+        page = await self._broker.query(scope, Query(), Slice(limit=limit, after=after))
+        return page.items, page.next
+
+    async def shown(self, scope: Scope, ids: Sequence[str]) -> list[bytes]:
+        """Give those of the entities that the scope shows, rendered within it."""
+        page = await self._broker.query(scope, Query(ids=tuple(ids)), Slice(limit=len(ids)))
+        return page.items
+
+    def followed(self, flow_id: str) -> Follower:
+        """Give what a flow was told of."""
+        return self._broker.changes.follower(flow_id)
+
+    def on_change(self, listener: Callable[[], None]) -> Callable[[], None]:
+        """Call the listener after each commit of changes; give the undo."""
+        return self._broker.on_change(lambda _: listener())
+
+
+class Mirrors:
+    """What was pushed to a participant: a broker of its own for each flow.
+
+    `open_broker` makes the broker over a store; the stores' names can be no participant's.
+    """
+
+    def __init__(
+        self,
+        participant: str,
+        store_of: Callable[[str], Store],
+        open_broker: Callable[[Store], Broker],
+    ) -> None:
+        self._participant = participant
+        self._store_of = store_of
+        self._open_broker = open_broker
+        self._brokers: dict[str, Broker] = {}
+
+    def broker(self, flow_id: str) -> Broker:
+        """Give the broker with what a flow received; empty when it received nothing."""
+        found = self._brokers.get(flow_id)
+        if found is None:
+            mark = sha256(f"{self._participant} {flow_id}".encode()).hexdigest()[:40]
+            found = self._open_broker(self._store_of(f"_received-{mark}"))
+            if len(self._brokers) >= _MIRRORS_MAX:
+                self._brokers.pop(next(iter(self._brokers)))
+            self._brokers[flow_id] = found
+        return found
+
+    async def apply(
+        self, flow_id: str, entities: Sequence[dict[str, Any]], gone: Sequence[str]
+    ) -> list[str]:
+        """Replace entities and take away those gone; give what was wrong with the rest."""
+        broker = self.broker(flow_id)
+        wrong: list[str] = []
+        if entities:
+            written = await broker.upsert(entities)
+            wrong = [f"{error.code.value}: {error.title}" for _, error in written.failed]
+        if gone:
+            await broker.delete(gone)
+        return wrong
+
+
+class Pushing:
+    """What one participant sends by itself, and where it takes what others send."""
+
+    def __init__(
+        self,
+        store: Store,
+        flows: Flows,
+        broker: Broker,
+        mirrors: Mirrors,
+        *,
+        url: str,
+        client: OutboundClient,
+        has_entities: Callable[[str], Awaitable[bool]],
+        clock: Clock,
+        ids: Ids,
+    ) -> None:
+        """`url` is the participant's; `has_entities` says of a dataset whether it is entities."""
+        self.mirrors = mirrors
+        self.pushes = Pushes(flows, clock)
+        self.inboxes = Inboxes(
+            store, endpoint=f"{url}/{INBOX_PATH}", flows=flows, clock=clock, ids=ids
+        )
+        self.inboxes.register(Notifications(store, self.inboxes, mirrors))
+        entities = BrokerEntities(broker)
+        flows.register(
+            NgsiLdPush(
+                self.pushes,
+                entities,
+                clock,
+                has_entities=has_entities,
+                client=client,
+                inboxes=self.inboxes,
+            )
+        )

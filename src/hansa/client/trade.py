@@ -100,12 +100,18 @@ class Negotiation(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Usage(msgspec.Struct, frozen=True, kw_only=True):
-    """What was read: answers, entities in them, bytes."""
+    """What was read: answers, entities in them, bytes.
+
+    Where the terms limit the number of uses, `counted` of `limit` are gone; the provider's number
+    counts, the consumer's is what it saw itself.
+    """
 
     requests: int
     entities: int
     bytes: int
     last_at: datetime | None
+    limit: int | None = None
+    counted: int | None = None
 
 
 class Progress(msgspec.Struct, frozen=True, kw_only=True):

@@ -129,6 +129,7 @@ class Questions:
                 assignee=governing.assignee,
                 purpose=governing.purpose,
                 now=self.clock.now(),
+                count=1,
             )
         )
         summary = await self.broker.summary(decision.scope, governing.selection)

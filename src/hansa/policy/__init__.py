@@ -1,6 +1,6 @@
 """ODRL policies: compile, decide, explain. One decision yields one immutable scope."""
 
-from hansa.policy.compiler import CompiledPolicy, compile_policy
+from hansa.policy.compiler import CompiledPolicy, compile_policy, count_limit
 from hansa.policy.errors import only_as_a_whole
 from hansa.policy.explain import AttributeInfo, PlainTerms, explain
 from hansa.policy.interpreter import evaluate
@@ -39,6 +39,7 @@ __all__ = [
     "Usage",
     "Window",
     "compile_policy",
+    "count_limit",
     "evaluate",
     "explain",
     "filter_copy",

@@ -84,13 +84,7 @@ class CompiledPolicy:
     @property
     def count_limit(self) -> int | None:
         """Give the number of uses after which counting changes nothing more; None: don't count."""
-        every = (atom for rule in self.policy.rules for atom in atoms(rule.constraints))
-        limits = [
-            atom.value - (atom.operator == "lt")
-            for atom in every
-            if atom.left == COUNT and isinstance(atom.value, int)
-        ]
-        return max(limits, default=None)
+        return _count_limit(self.policy)
 
     def decide(self, usage: Usage) -> Decision:
         """Answer whether `usage` is permitted, with the scope it may see (ODRL FS 5).
@@ -155,6 +149,21 @@ class CompiledPolicy:
             reasons=reasons(self.policy, usage, target=self.target, code=code),
             expires_at=expires_at,
         )
+
+
+def count_limit(odrl: Mapping[str, Any]) -> int | None:
+    """Give how many uses an Offer or Agreement permits in all; None when it does not say."""
+    return _count_limit(read_policy(odrl, lenient=True))
+
+
+def _count_limit(policy: Policy) -> int | None:
+    limits = [
+        atom.value - (atom.operator == "lt")
+        for rule in policy.rules
+        for atom in atoms(rule.constraints)
+        if atom.left == COUNT and isinstance(atom.value, int)
+    ]
+    return max(limits, default=None)
 
 
 def compile_policy(

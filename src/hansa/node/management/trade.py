@@ -22,7 +22,7 @@ from hansa.node.management import views
 from hansa.node.management.access import Access, Json
 from hansa.node.management.messages import Conversation, message_view
 from hansa.node.participant import Participant
-from hansa.policy import explain, read_template
+from hansa.policy import count_limit, explain, read_template
 
 Process = ContractNegotiation | TransferProcess
 _TRANSFERS_MAX = 200
@@ -103,7 +103,7 @@ class Trade(Access):
                 "No message is on its way.",
                 "Look at what is possible now: `actions`.",
             )
-        await p.exchange.send_now(process.id)  # type: ignore[attr-defined]
+        await p.exchange.send_now(process.id)
 
     async def _agreement(
         self, p: Participant, agreement: Agreement, *, with_cut: bool = False
@@ -111,13 +111,17 @@ class Trade(Access):
         known = await p.known_dataset(agreement.dataset_id)
         transfers = await p.exchange.transfers(agreement=agreement.id, limit=_TRANSFERS_MAX)
         usages = await asyncio.gather(*(p.usage.usage(t.id) for t in transfers))
+        limit = count_limit(agreement.policy)
+        counted = None if limit is None else sum(usage.requests for usage in usages)
+        if limit is not None and agreement.role is Role.provider:
+            counted = await p.usage.counts.used(agreement.id)
         view = views.agreement_view(
             agreement,
             title_of=p.title_of,
             dataset_title=known.title if known else agreement.dataset_id,
             slip=await p.slip(agreement.policy, agreement.dataset_id),
             transfers=[await self._transfer(p, item) for item in transfers],
-            usage=views.usage_view(usages),
+            usage=views.usage_view(usages, limit=limit, counted=counted),
             cut=await p.cut_of(agreement) if with_cut else None,
         )
         view["formats"] = list(known.formats) if known is not None else []

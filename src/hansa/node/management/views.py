@@ -159,14 +159,18 @@ def negotiation_view(
     }
 
 
-def usage_view(usages: Sequence[TransferUsage]) -> Json:
-    """Add up what transfers used."""
+def usage_view(
+    usages: Sequence[TransferUsage], *, limit: int | None = None, counted: int | None = None
+) -> Json:
+    """Add up what transfers used; `counted` of `limit` uses are gone where the terms limit them."""
     last = max((u.last_at for u in usages if u.last_at is not None), default=None)
     return {
         "requests": sum(u.requests for u in usages),
         "entities": sum(u.entities for u in usages),
         "bytes": sum(u.bytes for u in usages),
         "last_at": moment(last),
+        "limit": limit,
+        "counted": counted,
     }
 
 

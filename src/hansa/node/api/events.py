@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from typing import Any
 
 import msgspec
 from starlette.responses import Response, StreamingResponse
 
-from hansa.client import Event, Page
-from hansa.node.api.operation import Call, Operation, P, get
+from hansa.client import Event, Page, Webhook
+from hansa.node.api.bodies import NewWebhook
+from hansa.node.api.operation import Call, Operation, P, get, post
 from hansa.node.management import Management
 
 
@@ -33,6 +35,20 @@ async def _stream(m: Management, c: Call) -> Response:
     )
 
 
+class Tested(msgspec.Struct, frozen=True, kw_only=True):
+    """What came of a test event."""
+
+    ok: bool
+    status: int | None
+    error: str | None
+    ms: int
+
+
+async def _add(m: Management, c: Call) -> Any:
+    body: NewWebhook = c.body
+    return await m.add_webhook(*c.at, url=body.url, events=body.events, secret=body.secret)
+
+
 OPERATIONS: tuple[Operation, ...] = (
     get(
         f"{P}/events",
@@ -49,5 +65,31 @@ OPERATIONS: tuple[Operation, ...] = (
         "after",
         raw=True,
         media="text/event-stream",
+    ),
+    get(
+        f"{P}/webhooks",
+        "Who is told of what happens",
+        lambda m, c: m.webhooks(*c.at),
+        Page[Webhook],
+    ),
+    post(
+        f"{P}/webhooks",
+        "Tell a URL of what happens; the secret is shown once",
+        _add,
+        Webhook,
+        NewWebhook,
+    ),
+    Operation(
+        "DELETE",
+        f"{P}/webhooks/{{id}}",
+        "Forget a webhook",
+        lambda m, c: m.remove_webhook(*c.one),
+        Webhook,
+    ),
+    post(
+        f"{P}/webhooks/{{id}}/test",
+        "Send a test event now; a success ends a disabling",
+        lambda m, c: m.test_webhook(*c.one),
+        Tested,
     ),
 )

@@ -12,11 +12,12 @@ from hansa.node.management.negotiations import Negotiations
 from hansa.node.management.publish import Publishing
 from hansa.node.management.space import Space
 from hansa.node.management.transfers import Transfers
+from hansa.node.management.webhooks import WebhookDesk
 
 __all__ = ["Json", "Management"]
 
 
-class Management(Space, Publishing, Map, Negotiations, Agreements, Transfers):
+class Management(Space, Publishing, Map, Negotiations, Agreements, Transfers, WebhookDesk):
     """All of it for one node; the pages' `PageSource`."""
 
     async def sign_in(self, token: str) -> str | None:

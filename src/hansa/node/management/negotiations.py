@@ -182,12 +182,12 @@ class Negotiations(Trade):
     async def verify(self, caller: Caller, participant: str, negotiation_id: str) -> Json:
         """Confirm the provider's agreement, as its consumer."""
         p = self.participant(caller, participant)
-        return await self._negotiation(p, await p.exchange.verify(negotiation_id))  # type: ignore[attr-defined]
+        return await self._negotiation(p, await p.exchange.verify(negotiation_id))
 
     async def finalize(self, caller: Caller, participant: str, negotiation_id: str) -> Json:
         """Conclude the contract, as its provider."""
         p = self.participant(caller, participant)
-        return await self._negotiation(p, await p.exchange.finalize(negotiation_id))  # type: ignore[attr-defined]
+        return await self._negotiation(p, await p.exchange.finalize(negotiation_id))
 
     async def retry_negotiation(
         self, caller: Caller, participant: str, negotiation_id: str

@@ -88,7 +88,7 @@ class Transfers(Trade):
     async def start_transfer(self, caller: Caller, participant: str, transfer_id: str) -> Json:
         """Start a transfer that waits for the operator, as its provider."""
         p = self.participant(caller, participant)
-        return await self._transfer(p, await p.exchange.start_transfer(transfer_id))  # type: ignore[attr-defined]
+        return await self._transfer(p, await p.exchange.start_transfer(transfer_id))
 
     async def retry_transfer(self, caller: Caller, participant: str, transfer_id: str) -> Json:
         """Send the message that is on its way now, instead of at its next try."""

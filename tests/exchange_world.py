@@ -16,6 +16,7 @@ from hansa.exchange import (
     Agreement,
     DataAddress,
     Decide,
+    Decider,
     Exchange,
     ExchangeLimits,
     OfferedDataset,
@@ -40,7 +41,11 @@ OFFER: dict[str, Any] = {
         {
             "action": "use",
             "constraint": [
-                {"leftOperand": "dateTime", "operator": "lteq", "rightOperand": "2030-01-01"}
+                {
+                    "leftOperand": "dateTime",
+                    "operator": "lteq",
+                    "rightOperand": "2030-01-01T00:00:00Z",
+                }
             ],
         }
     ],
@@ -234,6 +239,7 @@ class Side:
         self.decision: Decide = Decide.follow()
         self.decisions: dict[str, Decide] = {}
         self.asked: list[Step] = []
+        self.decider: Decider | None = None
         self.offers: dict[str, OfferedDataset] = {}
         self.hidden_from: set[str] = set()
         self.reconciler: Reconciler | None = None
@@ -300,6 +306,8 @@ class Side:
     async def decide(self, step: Step) -> Decide:
         """Give what is set for the state, or, when an offer of ours is answered, `decision`."""
         self.asked.append(step)
+        if self.decider is not None:
+            return await self.decider.decide(step)
         usual = self.decision if step.published is not None else Decide.follow()
         return self.decisions.get(step.process.state, usual)
 

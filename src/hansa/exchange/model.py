@@ -261,7 +261,8 @@ class Decide(msgspec.Struct, frozen=True):
 
     follow: what the protocol's usual course asks for. wait: leave it to the operator. refuse:
     terminate with a code for programs and a reason for people. offer, request: answer with other
-    `terms`, as provider or as consumer. The others send the message of that name.
+    `terms` (None: those on the table), as provider or as consumer. The others send the message
+    of that name.
     """
 
     kind: DecisionKind = "follow"

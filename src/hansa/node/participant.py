@@ -39,9 +39,9 @@ from hansa.node.adapters import (
     Gate,
     OwnExchange,
     Plane,
-    PolicyDecider,
     PublishedOffers,
 )
+from hansa.node.deciding import Deciding
 from hansa.node.directory import Directory, KnownParty
 from hansa.node.feeding import Mirrors, Pushing
 from hansa.node.journal import Journal
@@ -261,6 +261,7 @@ class Participant(Questions):
         )
         self.pushing = self._build_pushing(shared)
         self.gate.on_caller = self.grants.seen
+        self.deciding = Deciding(self.store, self.catalogue, self.did, clock)
         self.exchange = Exchange(
             did=self.did,
             base_url=self.dsp_url,
@@ -271,7 +272,7 @@ class Participant(Questions):
                 identity=self.gate,
                 parties=self.directory,
                 offers=PublishedOffers(self.catalogue, self.gate),
-                decider=PolicyDecider(self.catalogue, self.did, clock),
+                decider=self.deciding,
                 data_plane=Plane(self.flows),
                 client=shared.client,
             ),
@@ -320,6 +321,7 @@ class Participant(Questions):
             await self.membership.load()
         await self.directory.load()
         await self.grants.load()
+        await self.deciding.load()
         await self.signaling.foreign.load()
 
     async def start(self) -> None:

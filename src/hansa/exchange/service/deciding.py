@@ -122,7 +122,7 @@ class Decisions(Core):
             done = self.agree_now(work, process)
         elif kind in ("offer", "request"):
             message = Message.offer if kind == "offer" else Message.request
-            done = self.counter_now(work, process, decision.terms or {}, message)
+            done = self.counter_now(work, process, decision.terms or process.offer, message)
         if done is None:
             raise conflict("It does not fit this process.", "Choose another decision.")
         return done  # type: ignore[no-any-return]

@@ -36,6 +36,11 @@ _UNKNOWN_MEANING = "A state of the protocol that these pages have no word for."
 
 STATES: dict[str, dict[str, State]] = {
     "negotiation": {
+        "start": State(
+            word="Being sent",
+            tone="busy",
+            meaning="The first message is on its way; the other side has not confirmed it yet.",
+        ),
         "requested": State(
             word="Asked",
             tone="wait",
@@ -73,6 +78,11 @@ STATES: dict[str, dict[str, State]] = {
         ),
     },
     "transfer": {
+        "start": State(
+            word="Being sent",
+            tone="busy",
+            meaning="The request is on its way; the other side has not confirmed it yet.",
+        ),
         "requested": State(
             word="Asked",
             tone="wait",

@@ -13,19 +13,16 @@ from hansa.dataplane import Opened as PlaneOpened
 from hansa.exchange import (
     Agreement,
     AgreementState,
-    ContractNegotiation,
     DataAddress,
-    Decide,
     Exchange,
     OfferedDataset,
     Opened,
-    Step,
     TransferProcess,
     TransferState,
 )
 from hansa.identity import Caller, Identity, Membership
-from hansa.kernel import Clock, Code, HansaError
-from hansa.policy import Cut, Usage, compile_policy
+from hansa.kernel import Code, HansaError
+from hansa.policy import Cut
 
 _CALLERS_MAX = 10_000
 
@@ -80,57 +77,6 @@ class PublishedOffers:
         """Give an offer that this caller may see, or None."""
         found = await self._catalogue.find_offer(self._gate.last(caller_did), offer_id, dataset_id)
         return None if found is None else OfferedDataset(found.dataset.id, found.offer.odrl)
-
-
-class PolicyDecider:
-    """Answer requests by policy: agree to what was published, while it can still come true.
-
-    A dataset with the approval `operator` leaves the answer to its operator.
-    """
-
-    def __init__(self, catalogue: Catalogue, did: str, clock: Clock) -> None:
-        self._catalogue = catalogue
-        self._did = did
-        self._clock = clock
-
-    async def decide(self, step: Step) -> Decide:
-        """Agree to an unaltered offer that is active or will be; else refuse, saying why.
-
-        Whatever else may be asked takes its usual course.
-        """
-        process = step.process
-        if not isinstance(process, ContractNegotiation) or step.published is None:
-            return Decide.follow()
-        dataset = await self._catalogue.get(process.dataset_id)
-        if dataset.approval == "operator":
-            return Decide.wait()
-        if step.altered:
-            return Decide.refuse(
-                "terms_altered",
-                "The terms are not those that were offered. Accept them as they are.",
-            )
-        agreement = {
-            **step.published,
-            "@type": "Agreement",
-            "target": dataset.id,
-            "assigner": self._did,
-            "assignee": process.counterparty,
-        }
-        policy = compile_policy(agreement, target=dataset.id, selection=dataset.selection.cut())
-        decision = policy.decide(
-            Usage(
-                action="read",
-                target=dataset.id,
-                assignee=process.counterparty,
-                purpose=declared_purpose(agreement),
-                now=self._clock.now(),
-                count=1,
-            )
-        )
-        if decision.permitted or decision.expires_at is not None:
-            return Decide.agree()
-        reasons = "; ".join(reason.message for reason in decision.reasons)
-        return Decide.refuse(decision.code, reasons or "The offer permits nothing any more.")
 
 
 class Agreements:

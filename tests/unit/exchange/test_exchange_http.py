@@ -127,7 +127,7 @@ async def test_a_message_in_another_json_ld_form_is_read_alike(world: World) -> 
                 "o:constraint": {
                     "o:leftOperand": {"@id": "o:dateTime"},
                     "o:operator": {"@id": "o:lteq"},
-                    "o:rightOperand": "2030-01-01",
+                    "o:rightOperand": "2030-01-01T00:00:00Z",
                 },
             },
         },

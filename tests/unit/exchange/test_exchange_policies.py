@@ -33,7 +33,10 @@ def _offer(**members: Any) -> dict[str, Any]:
                 {
                     **RULE,
                     "constraint": [
-                        {**ONE, "rightOperand": {"@value": "2030-01-01", "@type": "xsd:date"}}
+                        {
+                            **ONE,
+                            "rightOperand": {"@value": "2030-01-01T00:00:00Z", "@type": "xsd:date"},
+                        }
                     ],
                 }
             ]

@@ -70,6 +70,18 @@ async def _end_agreement(m: Management, c: Call) -> Any:
     return await m.end_agreement(*c.one, reason=c.body.reason)
 
 
+async def _import(m: Management, c: Call) -> Any:
+    body: bodies.ImportAgreement = c.body
+    return await m.import_agreement(
+        *c.at,
+        agreement=body.agreement,
+        role=body.role,
+        counterparty=body.counterparty,
+        dataset_id=body.dataset_id,
+        counterparty_url=body.counterparty_url,
+    )
+
+
 _N, _A = f"{P}/negotiations", f"{P}/agreements"
 NEGOTIATIONS: tuple[Operation, ...] = (
     get(
@@ -171,6 +183,13 @@ AGREEMENTS: tuple[Operation, ...] = (
         lambda m, c: m.agreements(*c.at, **c.page("state", "role", "counterparty", "dataset")),
         Page[Agreement],
         *LIST,
+    ),
+    post(
+        f"{_A}/import",
+        "Take in an agreement that was concluded elsewhere",
+        _import,
+        Agreement,
+        bodies.ImportAgreement,
     ),
     get(
         f"{_A}/{{id}}",

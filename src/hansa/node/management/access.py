@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from hansa.identity import Caller
 from hansa.kernel import Code, HansaError
+from hansa.node.management.rates import Rates
 from hansa.node.participant import Participant
 
 if TYPE_CHECKING:
@@ -34,6 +35,7 @@ class Access:
 
     def __init__(self, host: Node) -> None:
         self.host = host
+        self.rates = Rates(host.clock)
 
     def operator(self, caller: Caller) -> None:
         """Raise HansaError forbidden unless the caller is this node's operator."""

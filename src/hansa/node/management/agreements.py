@@ -41,6 +41,29 @@ class Agreements(Trade):
         p = self.participant(caller, participant)
         return await self._agreement(p, await p.exchange.agreement(agreement_id), with_cut=True)
 
+    async def import_agreement(
+        self,
+        caller: Caller,
+        participant: str,
+        *,
+        agreement: Json,
+        role: str,
+        counterparty: str,
+        dataset_id: str,
+        counterparty_url: str | None = None,
+    ) -> Json:
+        """Take in an agreement that was concluded elsewhere; the same one twice is one."""
+        p = self.participant(caller, participant)
+        kept = await p.exchange.import_agreement(
+            agreement,
+            role=Role(role),
+            counterparty=counterparty,
+            dataset_id=dataset_id,
+            callback=counterparty_url,
+        )
+        p.journal.note("agreement.imported", f"Took in an agreement on {dataset_id}", kept.id)
+        return await self._agreement(p, kept)
+
     async def end_agreement(
         self, caller: Caller, participant: str, agreement_id: str, *, reason: str
     ) -> Json:

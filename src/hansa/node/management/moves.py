@@ -7,7 +7,6 @@ from hansa.exchange import (
     TRANSFER,
     ContractNegotiation,
     Message,
-    Role,
     TransferProcess,
     TransferState,
 )
@@ -27,7 +26,6 @@ _TRANSFER: dict[Message, str] = {
     Message.transfer_completion: "complete",
     Message.transfer_termination: "terminate",
 }
-_OPEN = "START"
 
 
 def negotiation_actions(process: ContractNegotiation) -> list[str]:
@@ -62,16 +60,6 @@ def transfer_actions(process: TransferProcess) -> list[str]:
         if process.suspended_by is process.role:
             found.insert(0, "resume")
     return found
-
-
-def waits_for_us(process: ContractNegotiation | TransferProcess) -> bool:
-    """Say whether the next message is ours to decide, and none is on its way."""
-    if process.pending is not None or process.state == _OPEN:
-        return False
-    if isinstance(process, TransferProcess):
-        return process.state is TransferState.REQUESTED and process.role is Role.provider
-    actions = set(negotiation_actions(process))
-    return bool(actions & {"counter", "accept", "agree", "verify", "finalize"})
 
 
 def _may_end(pending: str) -> bool:

@@ -10,7 +10,6 @@ from hansa.exchange import ContractNegotiation, Role
 from hansa.identity import Caller
 from hansa.kernel import Code, HansaError
 from hansa.node.management.access import Json, given
-from hansa.node.management.moves import waits_for_us
 from hansa.node.management.pages import LIMIT_MAX, checked_limit, page_of
 from hansa.node.management.trade import Trade, reached, reached_at, sides_of
 from hansa.node.participant import Participant
@@ -231,12 +230,12 @@ class Negotiations(Trade):
         items: list[Json] = []
         for state in _OPEN_STATES:
             for process in await p.exchange.negotiations(state=state, limit=_WAITING_MAX):
-                if waits_for_us(process):
+                if process.waiting:
                     view = await self._negotiation(p, process, with_messages=True)
                     changes = await self._changes(p, process, view["terms"])
                     items.append(_waiting("negotiation", view, changes=changes))
         for transfer in await p.exchange.transfers(state="REQUESTED", limit=_WAITING_MAX):
-            if waits_for_us(transfer):
+            if transfer.waiting:
                 view = await self._transfer(p, transfer, with_messages=True)
                 agreement = await p.exchange.agreement(transfer.agreement_id)
                 terms = await p.slip(agreement.policy, agreement.dataset_id)

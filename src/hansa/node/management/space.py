@@ -80,13 +80,15 @@ class Space(Access):
         here, there = p.describe(), views.party(transfer.counterparty, p.title_of)
         own = {"did": here["did"], "title": here["title"]}
         incoming = transfer.role.value == "consumer"
+        age_s = (p.clock.now() - transfer.created).total_seconds()
+        rate = self.rates.rate(f"{p.id} {transfer.id}", usage.entities, usage.bytes, age_s=age_s)
         return {
             "transfer_id": transfer.id,
             "from": there if incoming else own,
             "to": own if incoming else there,
             "title": known.title if known else transfer.dataset_id,
             "state": transfer.state.value,
-            "items_per_min": None,
+            "items_per_min": round(rate.items * 60, 1),
             "last_at": views.moment(usage.last_at),
             "direction": "in" if incoming else "out",
         }

@@ -8,6 +8,7 @@ from typing import Any
 
 import msgspec
 
+from hansa.dataplane import FlowState, TransferUsage
 from hansa.exchange import (
     NEGOTIATION,
     TRANSFER,
@@ -86,24 +87,47 @@ class Trade(Access):
             terms_of=terms_of,
         )
 
+    async def _progress(
+        self, p: Participant, process: TransferProcess, usage: TransferUsage
+    ) -> Json | None:
+        """Give how far the data flow is; a flow that is fetched is counted by what was read."""
+        flow = await p.flows.find(process.id)
+        if flow is None:
+            return None
+        done = flow.progress
+        size, items = max(done.bytes, usage.bytes), max(done.items, usage.entities)
+        last = max((at for at in (done.last_at, usage.last_at) if at is not None), default=None)
+        rate = None
+        if flow.state is FlowState.STARTED:
+            age_s = (p.clock.now() - flow.created).total_seconds()
+            rate = round(self.rates.rate(f"{p.id} {process.id}", items, size, age_s=age_s).bytes, 1)
+        return {
+            "state": flow.state.value,
+            "bytes": size,
+            "items": items,
+            "total_bytes": done.total_bytes,
+            "rate_bytes_s": rate,
+            "last_at": views.moment(last),
+            "digest": done.digest,
+            "error": done.error,
+        }
+
     async def _delivery(self, p: Participant, process: Process) -> Json | None:
-        pending = process.pending
-        if pending is None:
+        if process.pending is None:
             return None
-        action = await p.store.read(lambda tx: tx.action(pending.action))
-        if action is None:
+        sending = await p.exchange.delivery_of(process.id)
+        if sending is None:
             return None
-        due = views.moment(action.due)
-        return {"attempts": action.attempts, "due": due, "error": action.error}
+        due = views.moment(sending.due)
+        return {"attempts": sending.attempts, "due": due, "error": sending.error}
 
     async def _send_now(self, p: Participant, process: Process) -> None:
-        if process.pending is None:
+        if not await p.exchange.send_now(process.id):
             raise HansaError(
                 Code.illegal_state,
                 "No message is on its way.",
                 "Look at what is possible now: `actions`.",
             )
-        await p.exchange.send_now(process.id)
 
     async def _agreement(
         self, p: Participant, agreement: Agreement, *, with_cut: bool = False
@@ -131,11 +155,13 @@ class Trade(Access):
         self, p: Participant, process: TransferProcess, *, with_messages: bool = False
     ) -> Json:
         known = await p.known_dataset(process.dataset_id)
+        usage = await p.usage.usage(process.id)
         return views.transfer_view(
             process,
             title_of=p.title_of,
             dataset_title=known.title if known else process.dataset_id,
-            usage=await p.usage.usage(process.id),
+            usage=usage,
+            progress=await self._progress(p, process, usage),
             endpoint=await p.endpoint_of(process),
             delivery=await self._delivery(p, process),
             messages=await self._messages(p, process) if with_messages else (),

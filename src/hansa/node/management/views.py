@@ -13,7 +13,7 @@ from hansa.dataplane import TransferUsage
 from hansa.exchange import Agreement, ContractNegotiation, TransferProcess
 from hansa.kernel import iso
 from hansa.kernel.jsonld import compact_ngsi_ld_name
-from hansa.node.management.moves import negotiation_actions, transfer_actions, waits_for_us
+from hansa.node.management.moves import negotiation_actions, transfer_actions
 from hansa.node.management.refusals import refusal
 from hansa.node.questions import attribute_infos
 from hansa.policy import explain
@@ -150,7 +150,7 @@ def negotiation_view(
         "error": process.error or "; ".join(process.reason) or None,
         "refusal": refusal(process, title_of),
         "actions": negotiation_actions(process),
-        "waiting": waits_for_us(process),
+        "waiting": process.waiting,
         "delivery": delivery,
         "messages": list(messages),
         "created": iso(process.created),
@@ -208,7 +208,7 @@ def transfer_view(
         "error": process.error or "; ".join(process.reason) or None,
         "refusal": refusal(process, title_of),
         "actions": transfer_actions(process),
-        "waiting": waits_for_us(process),
+        "waiting": process.waiting,
         "suspended_by": process.suspended_by.value if process.suspended_by else None,
         "progress": progress,
         "delivery": delivery,

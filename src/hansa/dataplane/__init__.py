@@ -2,6 +2,7 @@
 
 from hansa.dataplane.access import AccessStore
 from hansa.dataplane.consumer import Consumer, StreamedAnswer
+from hansa.dataplane.download import Downloads
 from hansa.dataplane.enforcement import Enforcement
 from hansa.dataplane.feed import Entities
 from hansa.dataplane.flow import (
@@ -19,6 +20,7 @@ from hansa.dataplane.flow import (
 from hansa.dataplane.flows import FLOW_MACHINE, Flows, register
 from hansa.dataplane.http import Fetched, files
 from hansa.dataplane.inbox import Inboxes, Receiver, inbox_routes
+from hansa.dataplane.inbox_bytes import BytesInbox
 from hansa.dataplane.model import (
     ENDPOINT_TYPE,
     Access,
@@ -32,12 +34,14 @@ from hansa.dataplane.model import (
 from hansa.dataplane.notified import Mirrors, Notifications
 from hansa.dataplane.planes import Plane
 from hansa.dataplane.planes.http_pull import HttpPull
+from hansa.dataplane.planes.http_push import Exports, HttpPush
 from hansa.dataplane.planes.ngsi_ld_pull import NgsiLdPull
 from hansa.dataplane.planes.ngsi_ld_push import NgsiLdPush
 from hansa.dataplane.ports import AgreementSource, Client, ControlPlane, Sealer, Standing
 from hansa.dataplane.progress import ProgressLedger
 from hansa.dataplane.push import Pushes
 from hansa.dataplane.ranges import read_digest
+from hansa.dataplane.received import Received, ReceivedFiles, plain_name
 from hansa.dataplane.resources import (
     FileResource,
     Resource,
@@ -58,12 +62,15 @@ __all__ = [
     "Access",
     "AccessStore",
     "AgreementSource",
+    "BytesInbox",
     "Client",
     "Consumer",
     "ControlPlane",
     "DataAddress",
     "DataFlow",
+    "Downloads",
     "Enforcement",
+    "Exports",
     "Entities",
     "Fetched",
     "FetchedAnswer",
@@ -76,6 +83,7 @@ __all__ = [
     "GrantState",
     "Grants",
     "HttpPull",
+    "HttpPush",
     "Inboxes",
     "Mirrors",
     "NgsiLdPull",
@@ -88,6 +96,8 @@ __all__ = [
     "ProgressLedger",
     "Pushes",
     "Receiver",
+    "Received",
+    "ReceivedFiles",
     "Resource",
     "Resources",
     "Sealer",
@@ -102,6 +112,7 @@ __all__ = [
     "inbox_routes",
     "is_push",
     "own_headers",
+    "plain_name",
     "read_digest",
     "register",
     "store_stream",

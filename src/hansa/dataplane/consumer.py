@@ -23,11 +23,19 @@ _TIMEOUT_S = 30.0
 _STREAM_TIMEOUT_S = 600.0
 _REQUEST_BODY_BYTES_MAX = 1024 * 1024
 _METHODS = frozenset({"GET", "HEAD", "POST"})
-_SENT = frozenset({"accept", "link", "content-type", "if-none-match", "prefer", "ngsild-tenant"})
+_BULK_IDLE_S = 60.0
+_SENT = frozenset(
+    {
+        *("accept", "link", "content-type", "if-none-match", "prefer", "ngsild-tenant"),
+        *("range", "if-range", "accept-encoding"),
+    }
+)
 _SHOWN = frozenset(
     {
         *("content-type", "link", "etag", "last-modified", "ngsild-results-count", "retry-after"),
         *("content-disposition", "www-authenticate", "ngsild-warning"),
+        *("content-length", "content-range", "content-encoding", "accept-ranges"),
+        *("repr-digest", "content-digest"),
     }
 )
 _PATH = re.compile(r"(?:[A-Za-z0-9._~:@!$&'()*+,;=/-]|%[0-9A-Fa-f]{2})*")
@@ -126,18 +134,21 @@ class Consumer:
         body: bytes | None = None,
         bytes_max: int = STREAM_BYTES_MAX,
         timeout_s: float = _STREAM_TIMEOUT_S,
+        bulk: bool = False,
     ) -> AsyncIterator[StreamedAnswer]:
         """Open an answer and give it before its body is read, for passing it on in parts.
 
-        HansaError as `fetch`; outbound_too_large while reading beyond `bytes_max`.
+        `bulk`: for as long as bytes keep coming, and as they are, not decompressed. HansaError as
+        `fetch`; outbound_too_large while reading beyond `bytes_max`.
         """
         _check(method, body)
         access = await self._access.describe(transfer_id)
         address = self._access.open(access)
         size = 0
         url = _url(address, path, query)
+        bound: dict[str, float] = {"idle_s": _BULK_IDLE_S} if bulk else {"timeout_s": timeout_s}
         async with self._client.stream(
-            method, url, headers=_sent(address, headers), body=body, timeout_s=timeout_s
+            method, url, headers=_sent(address, headers), body=body, **bound
         ) as response:
 
             async def parts() -> AsyncIterator[bytes]:

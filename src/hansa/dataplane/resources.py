@@ -22,8 +22,8 @@ from hansa.kernel import Code, HansaError
 BLOCK_BYTES = 256 * 1024
 """What is read, checked and sent at once: an answer stops at most one block after its right."""
 
-_READERS = ThreadPoolExecutor(max_workers=8, thread_name_prefix="hansa-files")
-_DIGEST_BLOCK_BYTES = 1024 * 1024
+READERS = ThreadPoolExecutor(max_workers=8, thread_name_prefix="hansa-files")
+DIGEST_BLOCK_BYTES = 1024 * 1024
 
 
 class FileResource(msgspec.Struct, frozen=True, kw_only=True):
@@ -74,14 +74,14 @@ class OpenFile:
         """Read the bytes of a span, the next block while the present one is being used."""
         loop = asyncio.get_running_loop()
         at, end = span.start, span.end
-        ahead = loop.run_in_executor(_READERS, self._read, at, min(block_bytes, end - at))
+        ahead = loop.run_in_executor(READERS, self._read, at, min(block_bytes, end - at))
         try:
             while at < end:
                 block = await ahead
                 at += len(block)
                 if at < end:
                     size = min(block_bytes, end - at)
-                    ahead = loop.run_in_executor(_READERS, self._read, at, size)
+                    ahead = loop.run_in_executor(READERS, self._read, at, size)
                 yield block
         finally:
             if not ahead.done():
@@ -101,7 +101,7 @@ class OpenFile:
 @asynccontextmanager
 async def opened(resource: FileResource) -> AsyncIterator[OpenFile]:
     """Open a published file; HansaError unavailable when it is gone or was changed."""
-    descriptor = await asyncio.get_running_loop().run_in_executor(_READERS, _open, resource)
+    descriptor = await asyncio.get_running_loop().run_in_executor(READERS, _open, resource)
     try:
         yield OpenFile(descriptor)
     finally:
@@ -157,7 +157,7 @@ def digested(path: Path) -> Digester:
 
 def _file_blocks(path: Path) -> Iterator[bytes]:
     with path.open("rb") as file:
-        while block := file.read(_DIGEST_BLOCK_BYTES):
+        while block := file.read(DIGEST_BLOCK_BYTES):
             yield block
 
 
@@ -180,7 +180,7 @@ async def store_stream(
     loop = asyncio.get_running_loop()
     digester = Digester()
     with _removed_on_failure(path):
-        file = await loop.run_in_executor(_READERS, _create, path)
+        file = await loop.run_in_executor(READERS, _create, path)
         try:
             held: list[bytes] = []
             size = 0
@@ -189,11 +189,11 @@ async def store_stream(
                 size += len(part)
                 if digester.size + size > bytes_max:
                     raise too_large(bytes_max)
-                if size >= _DIGEST_BLOCK_BYTES:
+                if size >= DIGEST_BLOCK_BYTES:
                     block, held, size = b"".join(held), [], 0
-                    await loop.run_in_executor(_READERS, _append, file, digester, block)
-            await loop.run_in_executor(_READERS, _append, file, digester, b"".join(held))
-            await loop.run_in_executor(_READERS, os.fsync, file)
+                    await loop.run_in_executor(READERS, _append, file, digester, block)
+            await loop.run_in_executor(READERS, _append, file, digester, b"".join(held))
+            await loop.run_in_executor(READERS, os.fsync, file)
         finally:
             os.close(file)
     return digester.size, digester.hexdigest()

@@ -23,6 +23,7 @@ class Code(StrEnum):
     unsupported_media_type = "unsupported_media_type"
     not_acceptable = "not_acceptable"
     method_not_allowed = "method_not_allowed"
+    digest_mismatch = "digest_mismatch"
     too_complex = "too_complex"
     # existence and state
     not_found = "not_found"
@@ -75,6 +76,7 @@ _STATUS: dict[Code, int] = {
     Code.unsupported_media_type: 415,
     Code.not_acceptable: 406,
     Code.method_not_allowed: 405,
+    Code.digest_mismatch: 422,
     Code.too_complex: 403,
     Code.not_found: 404,
     Code.already_exists: 409,

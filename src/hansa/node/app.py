@@ -87,7 +87,7 @@ async def _served(node: Node, request: Request) -> catalogue.Served:
 
 
 def _fetched(node: Node, name: str) -> dataplane.Fetched:
-    return node.participant(name).fetched
+    return node.participant(name).carrying.fetched
 
 
 async def _owner(node: Node, request: Request) -> Access:

@@ -16,10 +16,8 @@ from hansa.catalogue import (
 from hansa.dataplane import (
     AccessStore,
     Consumer,
-    Fetched,
     Flows,
     Grants,
-    HttpPull,
     NgsiLdPull,
     ProgressLedger,
     UsageLedger,
@@ -41,12 +39,12 @@ from hansa.node.adapters import (
     Plane,
     PublishedOffers,
 )
+from hansa.node.carrying import Carrying, shelf_of
 from hansa.node.deciding import Deciding
 from hansa.node.directory import Directory, KnownParty
 from hansa.node.feeding import Mirrors, Pushing
 from hansa.node.journal import Journal
 from hansa.node.questions import DATA_PATH, Questions
-from hansa.node.shelf import Shelf
 from hansa.node.signaling import signaling_of
 from hansa.node.sources import Sources
 from hansa.node.waits import Waits
@@ -62,7 +60,6 @@ from hansa.trust import (
 )
 
 DSP_PATH = "dsp/2025-1"
-FILES_PATH = "data/files/v1"
 _WORDS = {
     ("negotiation", "REQUESTED"): "Negotiation began with",
     ("negotiation", "FINALIZED"): "Contract concluded with",
@@ -212,14 +209,7 @@ class Participant(Questions):
         )
         self.sources = Sources(self.store, self.broker, self.journal, clock)
         self.catalogue = Catalogue(self.store, did=self.did, name=self.title, ids=ids, clock=clock)
-        self.shelf = Shelf(
-            shared.folder / "files" / self.id,
-            self.catalogue,
-            shared.client,
-            Sealer(shared.secret, "resource"),
-            ids,
-            bytes_max=shared.settings.files.bytes_max,
-        )
+        self.shelf = shelf_of(self, shared)
         self.served = Served(self.catalogue, self.gate, self.dsp_url)
         self.remote = RemoteCatalogues(shared.client, self.gate, self.directory, clock=clock)
 
@@ -249,17 +239,11 @@ class Participant(Questions):
             clock=clock,
             ids=ids,
         )
-        self.fetched = Fetched(self.grants, self.shelf, shared.client)
         self.flows.register(
-            HttpPull(
-                self.grants,
-                self.access,
-                resources=self.shelf,
-                endpoint=f"{self.url}/{FILES_PATH}",
-            ),
-            NgsiLdPull(self.grants, self.access, has_entities=self.shelf.has_entities),
+            NgsiLdPull(self.grants, self.access, has_entities=self.shelf.has_entities)
         )
         self.pushing = self._build_pushing(shared)
+        self.carrying = Carrying(self, shared)
         self.gate.on_caller = self.grants.seen
         self.deciding = Deciding(self.store, self.catalogue, self.did, clock)
         self.exchange = Exchange(
@@ -338,6 +322,7 @@ class Participant(Questions):
         if self.status is not None:
             await self.status.stop()
         await self.pushing.pushes.close()
+        await self.carrying.close()
         await self.flows.stop()
         await self.usage.stop()
         await self.journal.close()

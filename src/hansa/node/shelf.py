@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import mimetypes
-import os
 from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 
@@ -16,6 +15,7 @@ from hansa.dataplane import (
     UpstreamResource,
     digested,
     own_headers,
+    plain_name,
     read_digest,
     store_stream,
 )
@@ -107,7 +107,7 @@ class Shelf:
         return Resource(
             id=new,
             kind="file",
-            name=_plain_name(name),
+            name=plain_name(name),
             location=location,
             media_type=media_type or media_type_of(name),
             size=size,
@@ -125,7 +125,7 @@ class Shelf:
         return Resource(
             id=self._ids.new(),
             kind="file",
-            name=_plain_name(name or path.name),
+            name=plain_name(name or path.name),
             location=str(path.relative_to(self.folder.resolve())),
             media_type=media_type or media_type_of(path.name),
             size=found.size,
@@ -169,7 +169,7 @@ class Shelf:
             )
         told = answer.headers if answer.ok else {}
         length = told.get("content-length", "")
-        shown = _plain_name(name or target.name or str(target.host))
+        shown = plain_name(name or target.name or str(target.host))
         return Resource(
             id=new,
             kind="http",
@@ -192,13 +192,6 @@ class Shelf:
 
 def _context(resource_id: str) -> bytes:
     return f"catalogue/resource/{resource_id}".encode()
-
-
-def _plain_name(name: str) -> str:
-    """Give the last part of a name, fit for a header and a file system."""
-    last = os.path.basename(name.replace("\\", "/")).strip()
-    plain = "".join(letter for letter in last if letter.isprintable())
-    return plain[:255] or "data"
 
 
 def media_type_of(name: str) -> str:

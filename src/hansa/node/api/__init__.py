@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any
 from urllib.parse import urlencode
 
+import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
@@ -48,11 +49,23 @@ class Api:
             body = None
             if operation.body is not None and not operation.raw:
                 body = await read_json(request, operation.body)
-            found = await operation.call(self._m, Call(request, caller, body))
+            call = Call(request, caller, body)
+            key = request.headers.get("idempotency-key") if operation.once else None
+            if key is not None:
+                return await self._once(operation, call, key)
+            found = await operation.call(self._m, call)
             return found if isinstance(found, Response) else _answer(request, found)
 
         path = operation.path.replace("{path}", "{path:path}")
         return Route(f"/api/v1{path}", problems(endpoint), methods=[operation.method])
+
+    async def _once(self, operation: Operation, call: Call, key: str) -> Response:
+        async def work() -> bytes:
+            return msgspec.json.encode(await operation.call(self._m, call))
+
+        asked = call.request.url.path.encode() + b"\n" + msgspec.json.encode(call.body)
+        done = await self._m.once(call.caller, call.p, key, asked, work)
+        return Response(done, media_type="application/json")
 
     async def _openapi(self, request: Request) -> Response:
         return answer(openapi_document(str(request.base_url).rstrip("/"), OPERATIONS))

@@ -120,6 +120,7 @@ OPERATIONS: tuple[Operation, ...] = (
         _publish_dataset,
         PublishedDataset,
         DatasetBody,
+        once=True,
     ),
     get(f"{P}/datasets/{{id}}", "One dataset", lambda m, c: m.dataset(*c.one), Dataset),
     Operation(

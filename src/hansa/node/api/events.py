@@ -78,6 +78,7 @@ OPERATIONS: tuple[Operation, ...] = (
         _add,
         Webhook,
         NewWebhook,
+        once=True,
     ),
     Operation(
         "DELETE",

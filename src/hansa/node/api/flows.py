@@ -75,6 +75,7 @@ OPERATIONS: tuple[Operation, ...] = (
         _request,
         Transfer,
         bodies.RequestTransfer,
+        once=True,
     ),
     get(
         f"{_T}/{{id}}",

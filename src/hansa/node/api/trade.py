@@ -97,6 +97,7 @@ NEGOTIATIONS: tuple[Operation, ...] = (
         _negotiate,
         Negotiation,
         bodies.Negotiate,
+        once=True,
     ),
     post(
         f"{_N}/offers",
@@ -104,6 +105,7 @@ NEGOTIATIONS: tuple[Operation, ...] = (
         _offer,
         Negotiation,
         bodies.MakeOffer,
+        once=True,
     ),
     get(
         f"{_N}/{{id}}",
@@ -168,6 +170,7 @@ NEGOTIATIONS: tuple[Operation, ...] = (
         "Begin a new negotiation on the same terms",
         lambda m, c: m.replay_negotiation(*c.one),
         Negotiation,
+        once=True,
     ),
     get(
         f"{P}/approvals",

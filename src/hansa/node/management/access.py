@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from hansa.identity import Caller
 from hansa.kernel import Code, HansaError
 from hansa.node.management.rates import Rates
+from hansa.node.once import Once
 from hansa.node.participant import Participant
 
 if TYPE_CHECKING:
@@ -50,3 +51,15 @@ class Access:
         """Give a participant of this node to its operator; HansaError forbidden, not_found."""
         self.operator(caller)
         return self.host.participant(participant)
+
+    async def once(
+        self,
+        caller: Caller,
+        participant: str,
+        key: str,
+        asked: bytes,
+        work: Callable[[], Awaitable[bytes]],
+    ) -> bytes:
+        """Do a request once under an idempotency key; see `Once.do`."""
+        p = self.participant(caller, participant)
+        return await Once(p.store, p.clock, p.ids).do(key, asked, work)

@@ -92,7 +92,9 @@ class Core:
 
         def run(tx: Tx) -> tuple[R, Work]:
             work = Work(self, tx)
-            return job(work), work
+            result = job(work)
+            work.flush()
+            return result, work
 
         result, work = await self.store.write(run)
         await self._publish(work)

@@ -171,15 +171,19 @@ class Work:
         self.ended: list[Agreement] = []
 
     def put(self, process: Process) -> None:
-        """Save a process."""
-        if isinstance(process, ContractNegotiation):
-            self.tx.put(NEGOTIATIONS, process)
-        else:
-            self.tx.put(TRANSFERS, process)
+        """Save a process, once, as it is at the end of the job; no search finds it before."""
         self.changed[process.id] = process
 
+    def flush(self) -> None:
+        """Write the processes that were put."""
+        for item in self.changed.values():
+            if isinstance(item, ContractNegotiation):
+                self.tx.put(NEGOTIATIONS, item)
+            elif isinstance(item, TransferProcess):
+                self.tx.put(TRANSFERS, item)
+
     def process(self, transfer: bool, pid: str) -> Process | None:
-        """Read a process by our own pid."""
+        """Read a process by our own pid, as it was before this job."""
         return self.tx.get(TRANSFERS, pid) if transfer else self.tx.get(NEGOTIATIONS, pid)
 
     def note(self, process: Process, error: str) -> None:

@@ -42,6 +42,8 @@ from hansa.dataplane.progress import ProgressLedger
 from hansa.dataplane.push import Pushes
 from hansa.dataplane.ranges import read_digest
 from hansa.dataplane.received import Received, ReceivedFiles, plain_name
+from hansa.dataplane.renewal import TOKEN_PATH, TokenEndpoint, token_routes
+from hansa.dataplane.renewing import Renewing
 from hansa.dataplane.resources import (
     FileResource,
     Resource,
@@ -55,6 +57,10 @@ from hansa.dataplane.service import Grants
 from hansa.dataplane.usage import UsageLedger
 
 __all__ = [
+    "Renewing",
+    "token_routes",
+    "TokenEndpoint",
+    "TOKEN_PATH",
     "ENDPOINT_TYPE",
     "FLOW_MACHINE",
     "FLOW_TRANSITIONS",

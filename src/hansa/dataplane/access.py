@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import msgspec
 
 from hansa.dataplane.model import ACCESS, Access, DataAddress
@@ -41,6 +43,8 @@ class AccessStore:
             raise HansaError(
                 Code.invalid_field, "The data address has no usable token.", field="authorization"
             )
+        now = self._clock.now()
+        refresh, life_s = _renewal(address)
         access = Access(
             transfer_id=transfer_id,
             agreement_id=agreement_id,
@@ -48,14 +52,49 @@ class AccessStore:
             endpoint=address.endpoint,
             endpoint_type=address.endpoint_type,
             auth_type=address.auth_type,
-            received=self._clock.now(),
+            received=now,
             sealed=self._sealer.seal(address.authorization.encode(), self._context(transfer_id)),
+            refresh=self._sealed_refresh(transfer_id, refresh),
+            refresh_endpoint=address.properties.get("refreshEndpoint", address.endpoint),
+            expires=None if refresh is None else now + timedelta(seconds=life_s),
+            life_s=life_s,
         )
 
         def job(tx: Tx) -> None:
             tx.put(ACCESS, access)
 
         await self._store.write(job)
+
+    async def renewed(self, before: Access, token: str, refresh: str, life_s: int) -> None:
+        """Keep the tokens of a renewal, unless a newer address or the end came in between."""
+        if not DataAddress(endpoint="", authorization=token).sendable:
+            raise HansaError(Code.counterparty_refused, "The renewed token fits no header.")
+        context = self._context(before.transfer_id)
+        after = msgspec.structs.replace(
+            before,
+            sealed=self._sealer.seal(token.encode(), context),
+            refresh=self._sealed_refresh(before.transfer_id, refresh),
+            expires=self._clock.now() + timedelta(seconds=life_s),
+            life_s=life_s,
+        )
+
+        def job(tx: Tx) -> None:
+            if tx.get(ACCESS, before.transfer_id) == before:
+                tx.put(ACCESS, after)
+
+        await self._store.write(job)
+
+    def refresh_token(self, access: Access) -> str | None:
+        """Give the refresh token of what `describe` gave, or None."""
+        if access.refresh is None:
+            return None
+        context = self._context(access.transfer_id) + b"/refresh"
+        return self._sealer.open(access.refresh, context).decode()
+
+    def _sealed_refresh(self, transfer_id: str, refresh: str | None) -> bytes | None:
+        if refresh is None:
+            return None
+        return self._sealer.seal(refresh.encode(), self._context(transfer_id) + b"/refresh")
 
     async def get(self, transfer_id: str) -> DataAddress:
         """Give the address with its secret.
@@ -100,6 +139,29 @@ class AccessStore:
         def job(tx: Tx) -> None:
             known = tx.get(ACCESS, transfer_id)
             if known is not None and known.sealed is not None:
-                tx.put(ACCESS, msgspec.structs.replace(known, sealed=None, reason=reason))
+                tx.put(ACCESS, _dropped(known, reason))
 
         await self._store.write(job)
+
+
+def _dropped(known: Access, reason: str | None) -> Access:
+    return msgspec.structs.replace(known, sealed=None, refresh=None, reason=reason)
+
+
+def _renewal(address: DataAddress) -> tuple[str | None, int]:
+    """Give the refresh token and the life in seconds of a received token; None: not renewable.
+
+    HansaError invalid_field for a refresh token without `expiresIn`.
+    """
+    refresh = address.properties.get("refreshToken")
+    if not refresh:
+        return None, 0
+    life = address.properties.get("expiresIn", "")
+    if len(refresh) > _SECRET_LENGTH_MAX or not (life.isdecimal() and int(life[:9]) > 0):
+        raise HansaError(
+            Code.invalid_field,
+            "The data address can't be renewed as it says.",
+            "A `refreshToken` needs `expiresIn` in seconds.",
+            field="expiresIn",
+        )
+    return refresh, int(life[:9])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from urllib.parse import unquote
 
 import msgspec
@@ -12,6 +12,7 @@ import msgspec
 from hansa.dataplane.access import AccessStore
 from hansa.dataplane.model import Access, DataAddress, FetchedAnswer
 from hansa.dataplane.ports import Client
+from hansa.dataplane.renewing import Renewing
 from hansa.dataplane.usage import UsageLedger
 from hansa.dialect import authorization
 from hansa.kernel import Code, HansaError
@@ -87,10 +88,38 @@ def _shown(headers: Mapping[str, str]) -> dict[str, str]:
 class Consumer:
     """Fetches for one participant; each answer counts against the transfer."""
 
-    def __init__(self, client: Client, access: AccessStore, usage: UsageLedger) -> None:
+    def __init__(
+        self,
+        client: Client,
+        access: AccessStore,
+        usage: UsageLedger,
+        renewing: Renewing | None = None,
+    ) -> None:
+        """Without `renewing` a token is used as it was received, to its end."""
         self._client = client
         self._access = access
         self._usage = usage
+        self._renewing = renewing
+
+    async def address(self, transfer_id: str) -> tuple[Access, DataAddress]:
+        """Give what is kept of a transfer's access, and the address with a token that lasts.
+
+        HansaError not_found, transfer_ended, counterparty_refused (the renewal), outbound_*.
+        """
+        if self._renewing is not None:
+            return await self._renewing.address(transfer_id)
+        access = await self._access.describe(transfer_id)
+        address = self._access.open(access)
+        assert access is not None
+        return access, address
+
+    async def _again(
+        self, status: int, access: Access, address: DataAddress
+    ) -> tuple[Access, DataAddress] | None:
+        """Give another address to try after a 401, or None: the answer stands."""
+        if status != 401 or self._renewing is None:
+            return None
+        return await self._renewing.after_refusal(access, address)
 
     async def fetch(
         self,
@@ -109,16 +138,20 @@ class Consumer:
         not_found, transfer_ended, invalid_field, or outbound_* from the guarded client.
         """
         _check(method, body)
-        access = await self._access.describe(transfer_id)
-        address = self._access.open(access)
-        answer = await self._client.request(
-            method,
-            _url(address, path, query),
-            headers=_sent(address, headers),
-            body=body,
-            timeout_s=_TIMEOUT_S,
-            body_bytes_max=body_bytes_max,
-        )
+        access, address = await self.address(transfer_id)
+        for last in (False, True):
+            answer = await self._client.request(
+                method,
+                _url(address, path, query),
+                headers=_sent(address, headers),
+                body=body,
+                timeout_s=_TIMEOUT_S,
+                body_bytes_max=body_bytes_max,
+            )
+            other = None if last else await self._again(answer.status, access, address)
+            if other is None:
+                break
+            access, address = other
         self._count(access, answer.status, len(answer.body), _entities_in(answer))
         return FetchedAnswer(answer.status, _shown(answer.headers), answer.body)
 
@@ -142,14 +175,25 @@ class Consumer:
         `fetch`; outbound_too_large while reading beyond `bytes_max`.
         """
         _check(method, body)
-        access = await self._access.describe(transfer_id)
-        address = self._access.open(access)
+        access, address = await self.address(transfer_id)
         size = 0
-        url = _url(address, path, query)
         bound: dict[str, float] = {"idle_s": _BULK_IDLE_S} if bulk else {"timeout_s": timeout_s}
-        async with self._client.stream(
-            method, url, headers=_sent(address, headers), body=body, **bound
-        ) as response:
+        async with AsyncExitStack() as stack:
+            for last in (False, True):
+                response = await stack.enter_async_context(
+                    self._client.stream(
+                        method,
+                        _url(address, path, query),
+                        headers=_sent(address, headers),
+                        body=body,
+                        **bound,
+                    )
+                )
+                other = None if last else await self._again(response.status, access, address)
+                if other is None:
+                    break
+                await stack.aclose()
+                access, address = other
 
             async def parts() -> AsyncIterator[bytes]:
                 nonlocal size
@@ -168,10 +212,8 @@ class Consumer:
             finally:
                 self._count(access, response.status, size)
 
-    def _count(
-        self, access: Access | None, status: int, size_bytes: int, entities: int = 0
-    ) -> None:
-        if access is not None and status < 400:
+    def _count(self, access: Access, status: int, size_bytes: int, entities: int = 0) -> None:
+        if status < 400:
             self._usage.count(
                 access.transfer_id, access.agreement_id, entities=entities, bytes=size_bytes
             )

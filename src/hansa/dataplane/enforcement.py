@@ -64,6 +64,16 @@ class LiveGrant:
         self.members = members
         self.governed: Governed | None = None
 
+    def check_token(self, hashed: str, now: datetime) -> None:
+        """Return while an access token (its digest) lasts; HansaError token_expired."""
+        until = self.grant.lives.get(hashed)
+        if until is not None and now >= until:
+            raise HansaError(
+                Code.token_expired,
+                "The access token has expired.",
+                "Renew it with the refresh token of the transfer.",
+            )
+
     def scope_or_refusal(
         self, now: datetime, standing: Standing, count: int | None = None
     ) -> Scope:

@@ -97,7 +97,8 @@ class DataFlow(msgspec.Struct, frozen=True, kw_only=True):
 
     `sealed` is the counterparty's address, `opened` the one we gave (both encrypted). `plane` names
     the foreign plane that moves the data (empty: one of ours), `control` the foreign control plane
-    that asked for it (empty: our own exchange). `revision` counts writes of state.
+    that asked for it (empty: our own exchange). `renews` False: the consumer can't renew tokens, so
+    its access lasts as long as the transfer.
     """
 
     id: str
@@ -115,6 +116,7 @@ class DataFlow(msgspec.Struct, frozen=True, kw_only=True):
     reason: str | None = None
     plane: str = ""
     control: str = ""
+    renews: bool = True
 
     @property
     def push(self) -> bool:

@@ -132,8 +132,10 @@ class Flows:
             if flow.state not in (FlowState.INITIALIZED, FlowState.PREPARING, FlowState.SUSPENDED):
                 return Opened(ready=flow.state not in ENDED)
             plane = await self._plane(flow)
-            if flow.push:
-                flow = await self._book.put(flow)
+            if flow.push:  # where the operator wants it is said once, and holds for later calls
+                kept = flow.sealed if address is None else self._book.sealed(flow, address)
+                flow = await self._book.put(flow, sealed=kept)
+                address = self._book.opened(flow, flow.sealed)
             answer = await plane.prepare(flow, address)
             resumed = flow.state is FlowState.SUSPENDED
             done = FlowState.STARTED if resumed else FlowState.PREPARED

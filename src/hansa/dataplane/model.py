@@ -50,10 +50,18 @@ class DataAddress(msgspec.Struct, frozen=True, kw_only=True):
         return f"DataAddress(endpoint={self.endpoint!r}, authorization=...)"
 
 
+class Renewal(msgspec.Struct, frozen=True):
+    """A refresh token that counts, and the access token made with it (SHA-256 hex digests)."""
+
+    refresh: str
+    access: str
+
+
 class Grant(msgspec.Struct, frozen=True, kw_only=True):
     """The right of one transfer to fetch.
 
-    `tokens` are SHA-256 hex digests, the newest last; `revision` counts writes. `vouched`: a
+    `tokens` are SHA-256 hex digests, the newest last; `lives` says until when those count that
+    expire; `revision` counts writes. `vouched`: a
     foreign control plane asked for the transfer and answers for the consumer's membership.
     """
 
@@ -68,6 +76,8 @@ class Grant(msgspec.Struct, frozen=True, kw_only=True):
     reason: str | None = None
     revision: int = 1
     vouched: bool = False
+    lives: dict[str, datetime] = {}
+    renewals: tuple[Renewal, ...] = ()
 
 
 GRANT: Kind[Grant] = Kind(
@@ -76,6 +86,7 @@ GRANT: Kind[Grant] = Kind(
     key=lambda grant: grant.transfer_id,
     indexes={
         "token": lambda grant: grant.tokens,
+        "refresh": lambda grant: tuple(each.refresh for each in grant.renewals),
         "agreement": lambda grant: grant.agreement_id,
         "consumer": lambda grant: grant.consumer,
         "state": lambda grant: grant.state.value,
@@ -131,7 +142,10 @@ USAGE: Kind[TransferUsage] = Kind(
 
 
 class Access(msgspec.Struct, frozen=True, kw_only=True):
-    """The access that a provider gave us for one transfer; `sealed` None once it was dropped."""
+    """The access that a provider gave us for one transfer; `sealed` None once it was dropped.
+
+    `refresh` is the refresh token, encrypted, for a token that lasts `life_s` until `expires`.
+    """
 
     transfer_id: str
     agreement_id: str
@@ -142,6 +156,10 @@ class Access(msgspec.Struct, frozen=True, kw_only=True):
     received: datetime
     sealed: bytes | None
     reason: str | None = None
+    refresh: bytes | None = None
+    refresh_endpoint: str | None = None
+    expires: datetime | None = None
+    life_s: int = 0
 
 
 ACCESS: Kind[Access] = Kind(

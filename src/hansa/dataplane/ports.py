@@ -9,6 +9,7 @@ from typing import Any, Protocol
 from hansa.dataplane.flow import DataFlow
 from hansa.dataplane.model import GoverningAgreement
 from hansa.identity import Membership
+from hansa.kernel.crypto.jose import Unverified
 from hansa.kernel.outbound import OutboundResponse
 
 
@@ -28,6 +29,14 @@ class Standing(Protocol):
 
         Called for every request and while an answer runs: it must not do I/O.
         """
+        ...
+
+
+class Signatures(Protocol):
+    """Checks signatures by DID."""
+
+    async def check(self, token: Unverified, signer: str, purpose: str) -> dict[str, Any]:
+        """Give the claims that `signer` signed with a key for `purpose`; else HansaError."""
         ...
 
 

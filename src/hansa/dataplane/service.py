@@ -17,10 +17,11 @@ from hansa.dataplane.enforcement import (
     agreement_ended,
     transfer_ended,
 )
+from hansa.dataplane.issue import Issue, issue, renewed, restarted, used
 from hansa.dataplane.live import LiveGrants
-from hansa.dataplane.model import GRANT, MEMBER, TOKENS_MAX, DataAddress, Grant, GrantState, Member
+from hansa.dataplane.model import GRANT, MEMBER, DataAddress, Grant, GrantState, Member
 from hansa.dataplane.ports import AgreementSource, Standing
-from hansa.dataplane.tokens import digest, token_of
+from hansa.dataplane.tokens import digest, refresh_unknown, token_of
 from hansa.dataplane.usage import UsageLedger
 from hansa.identity import Caller
 from hansa.kernel import Clock, Code, HansaError, Ids
@@ -40,13 +41,18 @@ class Grants:
         store: Store,
         *,
         endpoint: str,
+        refresh_endpoint: str = "",
         agreements: AgreementSource,
         standing: Standing,
         usage: UsageLedger,
         clock: Clock,
         ids: Ids,
     ) -> None:
-        """`endpoint` is the address that consumers fetch from: `.../data/ngsi-ld/v1`."""
+        """`endpoint` is the address that consumers fetch from: `.../data/ngsi-ld/v1`.
+
+        `refresh_endpoint` is where they renew their tokens: `.../data/token`.
+        """
+        self.refresh_endpoint = refresh_endpoint
         self._store = store
         self._endpoint = endpoint
         self._agreements = agreements
@@ -76,17 +82,26 @@ class Grants:
             if len(page) < _LOAD_PAGE:
                 return found
 
-    async def start(self, transfer_id: str, agreement_id: str, consumer: Caller) -> DataAddress:
+    async def start(
+        self,
+        transfer_id: str,
+        agreement_id: str,
+        consumer: Caller,
+        *,
+        renewable: bool = False,
+        vouched: bool = False,
+    ) -> DataAddress:
         """Grant a transfer its access, and give the address with a fresh token.
 
-        May be repeated (a lost answer): earlier tokens of the same run still count. HansaError
-        not_found when the agreement is not the consumer's, agreement_ended, transfer_ended, or
-        policy_unsupported when its terms cannot be enforced.
+        May be repeated (a lost answer): earlier tokens of the same run still count. `renewable`:
+        the token lasts an hour and brings a refresh token; else it lasts as long as the transfer.
+        HansaError not_found when the agreement is not the consumer's, agreement_ended,
+        transfer_ended, or policy_unsupported when its terms cannot be enforced.
         """
         await self.seen(consumer)
-        token = self._ids.token(32)
-        await self._grant(transfer_id, agreement_id, consumer.did, token)
-        return DataAddress(endpoint=self._endpoint, authorization=token)
+        made = issue(self._ids, renewable=renewable)
+        await self._grant(transfer_id, agreement_id, consumer.did, made, vouched)
+        return made.address(self._endpoint, self.refresh_endpoint)
 
     async def allow(
         self, transfer_id: str, agreement_id: str, consumer: str, *, vouched: bool = False
@@ -103,8 +118,8 @@ class Grants:
         transfer_id: str,
         agreement_id: str,
         consumer: str,
-        token: str | None,
-        vouched: bool = False,
+        made: Issue | None,
+        vouched: bool,
     ) -> None:
         agreement = (await self._govern(agreement_id)).agreement
         if agreement.assignee != consumer:
@@ -116,21 +131,22 @@ class Grants:
         def job(tx: Tx) -> Grant:
             known = tx.get(GRANT, transfer_id)
             if known is None:
-                grant = Grant(
+                fresh = Grant(
                     transfer_id=transfer_id,
                     agreement_id=agreement_id,
                     dataset_id=agreement.target,
                     consumer=consumer,
                     state=GrantState.started,
-                    tokens=() if token is None else (digest(token),),
+                    tokens=(),
                     created=now,
                     modified=now,
                     vouched=vouched,
                 )
+                grant = restarted(fresh, made, now)
             else:
                 if (known.agreement_id, known.consumer) != (agreement_id, consumer):
                     raise HansaError(Code.conflict, "The transfer has another agreement.")
-                grant = _next(known, _restarted(known, token), now)
+                grant = _next(known, _restarted(known, made, now), now)
             if grant is not known:
                 tx.put(GRANT, grant)
             return grant
@@ -138,21 +154,37 @@ class Grants:
         self._live.take_up(await self._store.write(job))
         _log.info("grant_started", transfer=transfer_id, consumer=consumer)
 
-    async def resume(self, transfer_id: str) -> DataAddress:
-        """Let a suspended transfer fetch again, with a fresh token; the earlier ones stay void.
+    async def renew(self, refresh: str, access: str, consumer: str) -> Issue:
+        """Give new tokens for a refresh token and the access token that it came with.
 
-        HansaError not_found, transfer_ended, agreement_ended.
+        The caller has shown to be `consumer`. HansaError token_unknown (401) unless both tokens
+        are of one running grant of this consumer; else as `authorise` when it has no right now.
         """
-        known = await self.get(transfer_id)
-        if known is None:
-            raise HansaError(Code.not_found, "There is no grant for this transfer.")
-        agreement = (await self._govern(known.agreement_id)).agreement
-        if not agreement.active:
-            raise agreement_ended(agreement.ended_reason)
-        token = self._ids.token(32)
-        grant = await self._change(transfer_id, lambda known: _restarted(known, token))
-        _log.info("grant_resumed", transfer=transfer_id, consumer=grant.consumer)
-        return DataAddress(endpoint=self._endpoint, authorization=token)
+        hashed = digest(refresh)
+        grant = await self.check_renewable(refresh, access, consumer)
+        live = await self._taken_up(grant)
+        if await self._following(live) is None:
+            live.scope_or_refusal(self._clock.now(), self._standing)
+        made, now = issue(self._ids, renewable=True), self._clock.now()
+
+        def change(known: Grant) -> Grant:
+            if all(each.refresh != hashed for each in known.renewals):
+                raise refresh_unknown()
+            if known.state is not GrantState.started:
+                raise transfer_ended(known)
+            return renewed(known, made, hashed, now)
+
+        await self._change(grant.transfer_id, change)
+        _log.info("access_renewed", transfer=grant.transfer_id)
+        return made
+
+    async def check_renewable(self, refresh: str, access: str, consumer: str) -> Grant:
+        """Give the grant that both tokens are of, for this consumer; HansaError token_unknown."""
+        hashed = digest(refresh)
+        found = await self._store.read(lambda tx: tx.find(GRANT, {"refresh": hashed}, limit=1))
+        if not found or found[0].consumer != consumer or digest(access) not in found[0].tokens:
+            raise refresh_unknown()
+        return found[0]
 
     async def suspend(self, transfer_id: str, reason: str | None = None) -> None:
         """Let the transfer fetch nothing until it is resumed. Idempotent; an ended one stays so."""
@@ -235,7 +267,17 @@ class Grants:
         live = self._live.by_token(hashed)
         if live is None:
             live = await self._not_in_use(hashed)
+        grant = live.grant
+        if grant.lives:
+            live.check_token(hashed, self._clock.now())
+            if grant.renewals and grant.renewals[0].access != hashed:
+                await self._first_use(grant, hashed)
         return await self._enforced(live)
+
+    async def _first_use(self, grant: Grant, hashed: str) -> None:
+        """Void what a new access token replaced, durably, when it arrives for the first time."""
+        if used(grant, hashed) is not grant:
+            await self._change(grant.transfer_id, lambda known: used(known, hashed))
 
     async def enforce(self, transfer_id: str) -> Enforcement:
         """Let a transfer that we send ourselves go on, or raise why not, as `authorise`.
@@ -251,21 +293,21 @@ class Grants:
         return await self._enforced(live)
 
     async def _enforced(self, live: LiveGrant) -> Enforcement:
-        if live.governed is None:
-            await self._ensure_governed(live)
-        count = await self._counted(live)
+        limit = await self._following(live)
+        counts, agreement_id = self._usage.counts, live.grant.agreement_id
+        count = None if limit is None else await counts.take(agreement_id, limit)
         scope = live.scope_or_refusal(self._clock.now(), self._standing, count)
         return Enforcement(live, scope, self._clock, self._standing, self._usage, count)
 
-    async def _counted(self, live: LiveGrant) -> int | None:
-        """Count this use where the terms limit their number, if nothing else refuses it."""
+    async def _following(self, live: LiveGrant) -> int | None:
+        """Raise unless a use is let through; where the terms limit their number, give the limit."""
+        if live.governed is None:
+            await self._ensure_governed(live)
         limit = None if live.governed is None else live.governed.policy.count_limit
-        if limit is None:
-            return None
-        agreement_id, counts = live.grant.agreement_id, self._usage.counts
-        following = await counts.used(agreement_id) + 1
-        live.scope_or_refusal(self._clock.now(), self._standing, following)
-        return await counts.take(agreement_id, limit)
+        if limit is not None:
+            following = await self._usage.counts.used(live.grant.agreement_id) + 1
+            live.scope_or_refusal(self._clock.now(), self._standing, following)
+        return limit
 
     async def check_whole(self, agreement_id: str) -> None:
         """Return, or raise policy_unsupported when the terms cut data: bytes can't be filtered."""
@@ -351,14 +393,7 @@ def _next(known: Grant, changed: Grant, now: datetime) -> Grant:
     return msgspec.structs.replace(changed, modified=now, revision=known.revision + 1)
 
 
-def _restarted(known: Grant, token: str | None) -> Grant:
-    """Give the grant with one more token, if any; those from before a suspension are void."""
+def _restarted(known: Grant, made: Issue | None, now: datetime) -> Grant:
     if known.state is GrantState.ended:
         raise transfer_ended(known)
-    running = known.tokens if known.state is GrantState.started else ()
-    return msgspec.structs.replace(
-        known,
-        state=GrantState.started,
-        tokens=running if token is None else (*running, digest(token))[-TOKENS_MAX:],
-        reason=None,
-    )
+    return restarted(known, made, now)

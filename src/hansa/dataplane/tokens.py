@@ -19,6 +19,15 @@ def digest(token: str) -> str:
     return sha256(token.encode("utf-8", "surrogatepass")).hexdigest()
 
 
+def refresh_unknown() -> HansaError:
+    """Say that a refresh token does not count (any more) for who showed it."""
+    return HansaError(
+        Code.token_unknown,
+        "The refresh token is not known.",
+        "Use the newest one, or let the transfer be suspended and resumed.",
+    )
+
+
 def token_of(headers: Mapping[str, str]) -> str:
     """Give the token of a request: `Bearer`, or `Basic` with the token as password (RFC 7617).
 

@@ -75,6 +75,7 @@ def routes(node: Node, management: Management) -> list[BaseRoute]:
         *exchange.routes(
             lambda name: p.exchange if (p := node.participants.get(name)) is not None else None
         ),
+        *dataplane.token_routes(lambda name: node.participant(name).tokens),
         *signaling.routes(
             lambda name: node.participant(name).signaling, lambda r: operator_only(node, r)
         ),

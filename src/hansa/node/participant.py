@@ -14,12 +14,15 @@ from hansa.catalogue import (
     Served,
 )
 from hansa.dataplane import (
+    TOKEN_PATH,
     AccessStore,
     Consumer,
     Flows,
     Grants,
     NgsiLdPull,
     ProgressLedger,
+    Renewing,
+    TokenEndpoint,
     UsageLedger,
 )
 from hansa.dataplane.signaling import Controls
@@ -38,6 +41,7 @@ from hansa.node.adapters import (
     OwnExchange,
     Plane,
     PublishedOffers,
+    renewal_proof,
 )
 from hansa.node.carrying import Carrying, shelf_of
 from hansa.node.deciding import Deciding
@@ -220,6 +224,7 @@ class Participant(Questions):
         self.grants = Grants(
             self.store,
             endpoint=f"{self.url}/{DATA_PATH}",
+            refresh_endpoint=f"{self.url}/{TOKEN_PATH}",
             agreements=self.agreements,
             standing=self.gate,
             usage=self.usage,
@@ -227,7 +232,9 @@ class Participant(Questions):
             ids=ids,
         )
         self.access = AccessStore(self.store, Sealer(shared.secret, "access"), clock)
-        self.consumer = Consumer(shared.client, self.access, self.usage)
+        renewing = Renewing(self.access, shared.client, renewal_proof(self.identity, clock), clock)
+        self.consumer = Consumer(shared.client, self.access, self.usage, renewing)
+        self.tokens = TokenEndpoint(self.grants, self.identity.signatures, self.did, clock)
         self.control = OwnExchange()
         self.controls = Controls(self.control)
         self.flows = Flows(

@@ -53,7 +53,13 @@ class NgsiLdPull:
     async def start(self, flow: DataFlow, address: DataAddress | None) -> DataAddress:
         """Give the address of the NGSI-LD API with a fresh token."""
         caller = Caller(did=flow.counterparty, kind="participant")
-        return await self._grants.start(flow.id, flow.agreement_id, caller)
+        return await self._grants.start(
+            flow.id,
+            flow.agreement_id,
+            caller,
+            renewable=flow.renews,
+            vouched=bool(flow.control),
+        )
 
     async def started(self, flow: DataFlow, address: DataAddress | None) -> None:
         """Keep the provider's address; without one there is nothing to fetch from."""

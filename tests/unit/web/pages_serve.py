@@ -27,6 +27,7 @@ def app(flavour: str = "full", clock: Clock | None = None) -> Starlette:
     """Build the pages and the few API routes that the map calls."""
     source = FakeSource(flavour, clock)
     caller = None
+    told: list[bool] = []
 
     async def layers(request: Request) -> Response:
         return JSONResponse(await source.map_layers(caller, "delft-west"))  # type: ignore[arg-type]
@@ -48,7 +49,11 @@ def app(flavour: str = "full", clock: Clock | None = None) -> Starlette:
     async def stream(request: Request) -> Response:
         async def ticks() -> AsyncIterator[str]:
             yield ": hello\n\n"
-            await asyncio.sleep(3600)
+            while True:
+                await asyncio.sleep(0.1)
+                if told:
+                    told.clear()
+                    yield "event: change\ndata: {}\n\n"
 
         return StreamingResponse(ticks(), media_type="text/event-stream")
 
@@ -62,6 +67,7 @@ def app(flavour: str = "full", clock: Clock | None = None) -> Starlette:
         ]
     )
     made.state.source = source
+    made.state.tell = lambda: told.append(True)
     return made
 
 

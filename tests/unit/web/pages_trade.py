@@ -25,6 +25,7 @@ class Trade:
         self.ended: dict[str, str] = {}
         self.done: dict[str, str] = {}
         self.sent: list[Json] = []
+        self.more: dict[str, str] = {}
         self.made: list[str] = []
 
     def stopped(self, transfer_id: str) -> str | None:
@@ -90,6 +91,9 @@ class Trade:
     def _moved(self, item: Json) -> None:
         """Let a view show what was done to it."""
         done = self.done.get(item["id"])
+        if text := self.more.get(item["id"]):
+            last = item["messages"][-1]
+            item["messages"] = [*item["messages"], {**last, "id": "m-more", "summary": text}]
         if reason := self.ended.get(item["id"]):
             item.update(state="TERMINATED", error=reason, actions=["replay"], waiting=False,
                         pending=None, delivery=None)  # fmt: skip

@@ -17,7 +17,8 @@ from hansa.web import render
 PATHS = [
     "", "/members", "/catalogue", "/datasets/urn%3Auuid%3Ad-east", "/datasets/urn%3Auuid%3Ad-west",
     "/approvals", "/negotiations", "/negotiations/n-1", "/negotiations/n-2", "/negotiations/n-ask",
-    "/negotiations/n-ask/counter", "/negotiations/n-refused", "/agreements/a-1/transfer", "/agreements", "/agreements/a-1",
+    "/negotiations/n-ask/counter", "/negotiations/n-refused", "/agreements/a-1/transfer",
+    "/agreements", "/agreements/a-1",
     "/agreements/a-2", "/transfers", "/transfers/t-1", "/transfers/t-1?probe=1", "/transfers/t-2",
     "/transfers/t-ask", "/transfers/t-push", "/transfers/t-sftp", "/transfers/t-done",
     "/map", "/publish", "/policy", "/log", f"/entities/{data.HOUSES[3]['id']}",

@@ -131,7 +131,7 @@ class Transfers(Trade):
         if process.role is not Role.consumer or not process.live:
             return None
         try:
-            address = await p.access.get(transfer_id)
+            _, address = await p.consumer.address(transfer_id)
         except HansaError as error:
             if error.code in (Code.not_found, Code.transfer_ended):
                 return None

@@ -72,3 +72,8 @@ def page_wanted(wanted: object) -> edc.PageWanted | None:
 def refused_too_early(status: int, dialect: str | None) -> bool:
     """Say whether a refusal means that the counterparty has not yet noted its own last message."""
     return status in _TOO_EARLY.get(dialect or "", ())
+
+
+def makes_agreements_anew(dialect: str | None) -> bool:
+    """Say whether an agreement that is sent again comes as another one, with another id."""
+    return dialect == EDC

@@ -62,7 +62,7 @@ class Decisions(Core):
         if asked is None or asked.step.process.entered != process.entered:
             raise Stale
         if isinstance(process, ContractNegotiation):
-            flaws = self._flaws(work, process)
+            flaws = self.flaws(work, process)
             if flaws:
                 code = "agreement_mismatch"
                 return work.decide(process, Message.termination, code=code, reason=flaws)
@@ -186,7 +186,7 @@ class Decisions(Core):
         check_active(agreement)
         return work.decide(process, Message.transfer_start)
 
-    def _flaws(self, work: Work, process: ContractNegotiation) -> tuple[str, ...]:
+    def flaws(self, work: Work, process: ContractNegotiation) -> tuple[str, ...]:
         """Say what is wrong with an agreement that has just come in."""
         if process.role is not Role.consumer or process.state is not NegotiationState.AGREED:
             return ()

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
+
+from hansa.dialect import makes_agreements_anew
 from hansa.exchange.errors import illegal, not_found
 from hansa.exchange.kinds import NEGOTIATIONS, peer_key
 from hansa.exchange.model import ContractNegotiation, NegotiationState, Role, Step
@@ -263,13 +266,32 @@ class Negotiations(Decisions):
             check_pids(process, inbound)
             verdict, after = judge(process, inbound)
             if verdict is Verdict.repeat:
-                return _same_agreement(process, inbound)
+                return self._repeated_agreement(work, process, inbound)
             if verdict is Verdict.illegal:
                 raise illegal(process, inbound.message)
             taken = work.take(process, inbound, after, **_effects(process, inbound))
             return self.follow(work, taken, asked)
 
         return await self.settle(foresee, job)
+
+    def _repeated_agreement(
+        self, work: Work, process: ContractNegotiation, inbound: Inbound
+    ) -> ContractNegotiation:
+        """Answer a message that took effect before. An agreement comes again as it was.
+
+        Some (EDC) make it anew when they send it again: while it is not verified, the same terms
+        under another id replace the first, which the counterparty has forgotten.
+        """
+        made = inbound.agreement
+        if made is None or made.get("@id") == process.agreement_id:
+            return process
+        again: ContractNegotiation = msgspec.structs.replace(process, agreement=made)
+        anew = process.state is NegotiationState.AGREED and makes_agreements_anew(process.dialect)
+        if not anew or self.flaws(work, again):
+            raise illegal(process, inbound.message)
+        work.log(again, "received", inbound.message.wire_type, inbound.body)
+        work.put(again)
+        return again
 
 
 def _effects(process: ContractNegotiation, inbound: Inbound) -> dict[str, Any]:
@@ -292,13 +314,6 @@ def _known(tx: ReadTx, negotiation_id: str) -> ContractNegotiation:
     process = tx.get(NEGOTIATIONS, negotiation_id)
     if process is None:
         raise not_found("negotiation")
-    return process
-
-
-def _same_agreement(process: ContractNegotiation, inbound: Inbound) -> ContractNegotiation:
-    agreement = inbound.agreement
-    if agreement is not None and agreement.get("@id") != process.agreement_id:
-        raise illegal(process, inbound.message)
     return process
 
 

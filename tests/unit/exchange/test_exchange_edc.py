@@ -1,0 +1,74 @@
+"""What the exchange does otherwise with a counterparty that writes as EDC does."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from exchange_world import DATASET, OFFER, World
+from hansa.exchange import ContractNegotiation
+
+STANDARD = ["https://w3id.org/dspace/2025/1/context.jsonld"]
+EDC = [*STANDARD, "https://w3id.org/edc/dspace/v0.0.1"]
+
+
+async def agreed(world: World, context: list[str]) -> tuple[ContractNegotiation, dict[str, Any]]:
+    """Bring a consumer to AGREED by a message with this context; its verification hangs."""
+    world.cut("/agreement", "/agreement/verification")
+    began = await world.consumer.exchange.negotiate(world.provider.did, DATASET, OFFER)
+    await world.steps()
+    pids = await world.pids()
+    (theirs,) = await world.provider.exchange.negotiations()
+    message = {
+        "@context": context,
+        "@type": "ContractAgreementMessage",
+        "@id": "urn:m:1",
+        **pids,
+        "agreement": {**(theirs.agreement or {}), "@id": "urn:a:1"},
+    }
+    status, _ = await world.post(world.consumer, path(pids), message)
+    assert status == 200
+    found = await world.consumer.exchange.negotiation(began.id)
+    assert (found.state, found.agreement_id) == ("AGREED", "urn:a:1")
+    return found, message
+
+
+def path(pids: dict[str, Any]) -> str:
+    return f"/negotiations/{pids['consumerPid']}/agreement"
+
+
+def anew(message: dict[str, Any], **terms: Any) -> dict[str, Any]:
+    agreement = {**message["agreement"], "@id": "urn:a:2", **terms}
+    return {**message, "@id": "urn:m:2", "agreement": agreement}
+
+
+async def test_an_agreement_made_anew_replaces_the_first(world: World) -> None:
+    mine, message = await agreed(world, EDC)
+    assert mine.dialect == "edc"
+    status, answer = await world.post(world.consumer, path(message), anew(message))
+    assert (status, answer["state"]) == (200, "AGREED")
+    found = await world.consumer.exchange.negotiation(mine.id)
+    assert found.agreement_id == "urn:a:2"
+    received = await world.consumer.exchange.messages(mine.id)
+    assert [each.type for each in received].count("ContractAgreementMessage") == 2
+
+
+async def test_the_standard_knows_no_agreement_made_anew(world: World) -> None:
+    mine, message = await agreed(world, STANDARD)
+    status, error = await world.post(world.consumer, path(message), anew(message))
+    assert (status, error["code"]) == (400, "illegal_state")
+    assert (await world.consumer.exchange.negotiation(mine.id)).agreement_id == "urn:a:1"
+
+
+@pytest.mark.parametrize(
+    "terms", [{"permission": [{"action": "distribute"}]}, {"target": "other"}, {"assigner": "x"}]
+)
+async def test_an_agreement_made_anew_must_say_the_same(
+    world: World, terms: dict[str, Any]
+) -> None:
+    mine, message = await agreed(world, EDC)
+    status, _ = await world.post(world.consumer, path(message), anew(message, **terms))
+    assert status == 400
+    found = await world.consumer.exchange.negotiation(mine.id)
+    assert (found.state, found.agreement_id) == ("AGREED", "urn:a:1")

@@ -39,12 +39,15 @@ class BrokenOff(Exception):  # noqa: N818 - it says what happened to the answer
 
 
 @contextmanager
-def _watched(right: Right, receive: Receive) -> Iterator[None]:
-    """Cancel the body of the `with` when the right ends or the reader leaves: `BrokenOff`."""
+def _watched(right: Right, receive: Receive) -> Iterator[asyncio.Task[None]]:
+    """Cancel the body of the `with` when the right ends or the reader leaves: `BrokenOff`.
+
+    Give the task that is done when the reader has left.
+    """
     loop = asyncio.get_running_loop()
     task = asyncio.current_task()
     assert task is not None
-    leaving = asyncio.ensure_future(_left(receive))
+    leaving = asyncio.create_task(_left(receive))
     broken = False
     handle: asyncio.TimerHandle | None = None
 
@@ -62,7 +65,7 @@ def _watched(right: Right, receive: Receive) -> Iterator[None]:
 
     handle = loop.call_later(LOOK_EVERY_S, look)
     try:
-        yield
+        yield leaving
     except asyncio.CancelledError:
         if not broken:
             raise
@@ -102,9 +105,11 @@ async def send_blocks(
     sent = 0
     begun = False
     try:
-        with suppress(BrokenOff), _watched(right, receive):
+        with suppress(BrokenOff), _watched(right, receive) as leaving:
             async for block in blocks:
                 right.check()
+                if leaving.done():
+                    raise BrokenOff
                 if not begun:
                     begun = True
                     await send(

@@ -83,11 +83,24 @@ class Downloads:
             raise HansaError(
                 Code.transfer_ended, "The transfer has ended.", flow.reason or "Start a new one."
             )
-        if transfer_id not in self._tasks:
-            task = asyncio.create_task(self.download(transfer_id), name=f"fetch-{transfer_id}")
+        self._task(transfer_id)
+        return flow
+
+    async def download(self, transfer_id: str) -> Received:
+        """Fetch all of a transfer, and complete it; give the file when it is there.
+
+        Failures are tried again from where they cut, longer apart each time. HansaError with the
+        last reason when that is hopeless, digest_mismatch, body_too_large, transfer_ended.
+        """
+        return await asyncio.shield(self._task(transfer_id))
+
+    def _task(self, transfer_id: str) -> asyncio.Task[Received]:
+        task = self._tasks.get(transfer_id)
+        if task is None:
+            task = asyncio.create_task(self._fetched(transfer_id), name=f"fetch-{transfer_id}")
             self._tasks[transfer_id] = task
             task.add_done_callback(lambda done: self._ended(transfer_id, done))
-        return flow
+        return task
 
     def running(self, transfer_id: str) -> bool:
         """Say whether a download of this transfer runs."""
@@ -111,12 +124,7 @@ class Downloads:
         if not task.cancelled() and (error := task.exception()) is not None:
             _log.warning("download_ended", transfer=transfer_id, error=str(error)[:200])
 
-    async def download(self, transfer_id: str) -> Received:
-        """Fetch all of a transfer, and complete it; give the file when it is there.
-
-        Failures are tried again from where they cut, longer apart each time. HansaError with the
-        last reason when that is hopeless, digest_mismatch, body_too_large, transfer_ended.
-        """
+    async def _fetched(self, transfer_id: str) -> Received:
         kept = await self._files.get(transfer_id)
         if kept is not None:
             return kept
@@ -165,6 +173,7 @@ class Downloads:
             if answer.status == 416 and part.size:
                 whole.etag = ""  # the next attempt starts anew
             await _placed(part, answer, whole)
+            self._note(flow, part, whole)
             noted = 0
             async for block in answer.parts:
                 await part.append(block)

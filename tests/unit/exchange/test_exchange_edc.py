@@ -21,14 +21,14 @@ async def agreed(world: World, context: list[str]) -> tuple[ContractNegotiation,
     pids = await world.pids()
     (theirs,) = await world.provider.exchange.negotiations()
     message = {
+        **pids,
         "@context": context,
         "@type": "ContractAgreementMessage",
         "@id": "urn:m:1",
-        **pids,
         "agreement": {**(theirs.agreement or {}), "@id": "urn:a:1"},
     }
-    status, _ = await world.post(world.consumer, path(pids), message)
-    assert status == 200
+    status, answer = await world.post(world.consumer, path(pids), message)
+    assert status == 200, answer
     found = await world.consumer.exchange.negotiation(began.id)
     assert (found.state, found.agreement_id) == ("AGREED", "urn:a:1")
     return found, message

@@ -31,7 +31,8 @@ class AccessStore:
     ) -> None:
         """Keep the address of a transfer; a newer one (after a resumption) replaces it.
 
-        HansaError invalid_field when endpoint or secret is missing or too long.
+        One without a token is fetched without (DSP 2025-1 8.1.3 asks for none). HansaError
+        invalid_field when the endpoint is missing, or endpoint or token can't be used.
         """
         if not 0 < len(address.endpoint) <= _ENDPOINT_LENGTH_MAX:
             raise HansaError(
@@ -39,7 +40,7 @@ class AccessStore:
             )
         secret = address.authorization
         visible = secret.isascii() and secret.isprintable() and secret.strip() == secret
-        if not (0 < len(secret) <= _SECRET_LENGTH_MAX and visible):
+        if not (len(secret) <= _SECRET_LENGTH_MAX and visible):
             raise HansaError(
                 Code.invalid_field, "The data address has no usable token.", field="authorization"
             )

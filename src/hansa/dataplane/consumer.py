@@ -78,7 +78,9 @@ def _url(address: DataAddress, path: str, query: str) -> str:
 
 def _sent(address: DataAddress, headers: Mapping[str, str] | None) -> dict[str, str]:
     sent = {name: value for name, value in (headers or {}).items() if name.lower() in _SENT}
-    return {**sent, "Authorization": authorization(address.auth_type, address.authorization)}
+    if address.authorization:
+        sent["Authorization"] = authorization(address.auth_type, address.authorization)
+    return sent
 
 
 def _shown(headers: Mapping[str, str]) -> dict[str, str]:

@@ -90,7 +90,6 @@ async def test_a_newer_address_replaces_and_a_dropped_one_is_gone(access: Access
     [
         (DataAddress(endpoint="", authorization="x"), "endpoint"),
         (DataAddress(endpoint="x" * 2_001, authorization="x"), "endpoint"),
-        (DataAddress(endpoint="x", authorization=""), "authorization"),
         (DataAddress(endpoint="x", authorization="x" * 16_001), "authorization"),
         (DataAddress(endpoint="x", authorization="x\r\nHost: y"), "authorization"),
         (DataAddress(endpoint="x", authorization="\u0442oken"), "authorization"),
@@ -103,6 +102,14 @@ async def test_an_address_that_cannot_be_used_is_refused(
     with pytest.raises(HansaError) as refused:
         await access.received("t1", address, agreement_id="a1", provider=NORTH)
     assert (refused.value.code, refused.value.facts["field"]) == (Code.invalid_field, field)
+
+
+async def test_an_address_without_a_token_is_fetched_without(
+    consumer: Consumer, access: AccessStore, provider: Provider
+) -> None:
+    await access.received("t2", DataAddress(endpoint=ENDPOINT), agreement_id="a", provider=NORTH)
+    await consumer.fetch("t2", "entities")
+    assert "Authorization" not in provider.calls[0][2]
 
 
 async def test_the_secret_of_a_bare_address_is_the_whole_header(

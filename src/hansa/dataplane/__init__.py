@@ -33,8 +33,10 @@ from hansa.dataplane.model import (
 )
 from hansa.dataplane.notified import Mirrors, Notifications
 from hansa.dataplane.planes import Plane
+from hansa.dataplane.planes.http_profile import HTTP_PULL, HTTP_PUSH, HttpProfiles
 from hansa.dataplane.planes.http_pull import HttpPull
 from hansa.dataplane.planes.http_push import Exports, HttpPush
+from hansa.dataplane.planes.mqtt_push import MqttPush
 from hansa.dataplane.planes.ngsi_ld_pull import NgsiLdPull
 from hansa.dataplane.planes.ngsi_ld_push import NgsiLdPush
 from hansa.dataplane.ports import AgreementSource, Client, ControlPlane, Sealer, Standing
@@ -57,6 +59,9 @@ from hansa.dataplane.service import Grants
 from hansa.dataplane.usage import UsageLedger
 
 __all__ = [
+    "HTTP_PULL",
+    "HTTP_PUSH",
+    "HttpProfiles",
     "Renewing",
     "token_routes",
     "TokenEndpoint",
@@ -92,6 +97,7 @@ __all__ = [
     "HttpPush",
     "Inboxes",
     "Mirrors",
+    "MqttPush",
     "NgsiLdPull",
     "NgsiLdPush",
     "Notifications",

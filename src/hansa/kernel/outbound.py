@@ -156,6 +156,24 @@ class OutboundClient:
             raise _blocked(parsed.host)
         return parsed
 
+    async def resolve(self, host: str, port: int) -> list[str]:
+        """Give the IP addresses of a host, each permitted: for protocols other than HTTP.
+
+        Connect to one of these, not to the name: a second DNS answer could be another. HansaError
+        outbound_blocked when one of them is not permitted, outbound_failed when there is none.
+        """
+        try:
+            found = await _GuardedResolver(self._limits).resolve(host, port)
+        except _RefusedError:
+            raise _blocked(host) from None
+        except (OSError, UnicodeError) as error:
+            raise HansaError(
+                Code.outbound_failed,
+                f"{host} could not be found.",
+                "Check the name of the host.",
+            ) from error
+        return [result["host"] for result in found]
+
     @asynccontextmanager
     async def stream(
         self,

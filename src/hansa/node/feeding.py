@@ -7,7 +7,7 @@ from hashlib import sha256
 from typing import Any
 
 from hansa.broker import Broker, Change, Follower, Query, Slice
-from hansa.dataplane import Flows, Inboxes, NgsiLdPush, Notifications, Pushes
+from hansa.dataplane import Flows, Inboxes, MqttPush, NgsiLdPush, Notifications, Pushes
 from hansa.kernel import Clock, Ids
 from hansa.kernel.outbound import OutboundClient
 from hansa.kernel.store import Store
@@ -127,5 +127,6 @@ class Pushing:
                 has_entities=has_entities,
                 client=client,
                 inboxes=self.inboxes,
-            )
+            ),
+            MqttPush(self.pushes, entities, clock, has_entities=has_entities, resolver=client),
         )

@@ -113,3 +113,19 @@ async def test_a_field_sent_twice_is_one_list(server: int) -> None:
     answer = await client.request("GET", f"http://127.0.0.1:{server}/twice")
     assert answer.headers["link"] == "<a>; rel=next, <b>; rel=prev"
     await client.close()
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "::1", "10.0.0.1", "169.254.1.1"])
+async def test_other_protocols_connect_to_addresses_that_were_checked(host: str) -> None:
+    with pytest.raises(HansaError) as caught:
+        await OutboundClient().resolve(host, 1883)
+    assert caught.value.code is Code.outbound_blocked
+    own = OutboundClient(OutboundLimits(allow_loopback=True))
+    if host in ("127.0.0.1", "localhost"):
+        assert "127.0.0.1" in await own.resolve(host, 1883)
+
+
+async def test_a_host_that_is_not_there_is_said_to_be_so() -> None:
+    with pytest.raises(HansaError) as caught:
+        await OutboundClient().resolve("nobody.invalid", 22)
+    assert caught.value.code is Code.outbound_failed

@@ -1,0 +1,344 @@
+"""Entities pushed as NGSI-LD notifications to the consumer's MQTT broker.
+
+The address: endpoint `mqtt://host[:1883]` or `mqtts://host[:8883]`, and as properties `topic` (or
+the path of the endpoint), `username`, `password`, `qos` (0, 1 or 2; 1 unless said otherwise),
+`mqttVersion` (`mqtt5.0`, `mqtt3.1.1`), `caCertificate` (PEM, of the broker's own authority). The
+payload is that of NGSI-LD 1.9.1 7.2: `{"metadata": {...}, "body": <Notification>}`. With
+QoS 1 or 2 a notification counts as delivered when the broker has acknowledged it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, Protocol
+from urllib.parse import urlsplit
+
+import msgspec
+
+from hansa.dataplane.feed import Entities
+from hansa.dataplane.model import DataAddress
+from hansa.dataplane.planes.ngsi_ld_push import EntityPush
+from hansa.dataplane.push import Item, Pushes, Sink
+from hansa.dataplane.wire_ngsi_ld_1_9 import MEDIA_TYPE, write_message
+from hansa.kernel import Clock, Code, HansaError
+
+if TYPE_CHECKING:
+    from paho.mqtt.client import Client as Paho
+
+PROFILE = "Mqtt-PUSH"
+_PORTS = {"mqtt": 1883, "mqtts": 8883}
+_VERSIONS = ("mqtt5.0", "mqtt3.1.1")
+_TOPIC_BYTES_MAX = 1_024
+_SECRET_LENGTH_MAX = 16_000
+_CONNECT_S = 10.0
+_KEEPALIVE_S = 30
+_OTHER_VERSION = 132
+_SUCCESS = 0
+_NOBODY_LISTENS = 16
+_HOPELESS = frozenset({133, 134, 135, 138, 140, 144, 149, 153, 154, 155, 4, 5})
+"""Reason codes that no retry mends: credentials, authorisation, topic, size, format."""
+
+
+class Resolver(Protocol):
+    """Finds the addresses that may be called (`OutboundClient.resolve`)."""
+
+    async def resolve(self, host: str, port: int) -> Sequence[str]:
+        """Give the permitted IP addresses of a host."""
+        ...
+
+
+class Place(msgspec.Struct, frozen=True, kw_only=True):
+    """Where notifications are published."""
+
+    host: str
+    port: int
+    tls: bool
+    topic: str
+    username: str | None
+    password: str | None
+    qos: int
+    version: str | None
+    authority: str | None
+
+    def __repr__(self) -> str:
+        return f"Place(host={self.host!r}, port={self.port}, topic={self.topic!r}, ...)"
+
+
+def read_place(address: DataAddress) -> Place:
+    """Read an address; HansaError invalid_field names what can't be used."""
+    told = address.properties
+    parts, port = split_endpoint(address.endpoint, _PORTS)
+    topic = told.get("topic") or parts.path.lstrip("/")
+    if not _publishable(topic):
+        raise HansaError(
+            Code.invalid_field,
+            "The address needs a topic to publish to.",
+            "Give `topic`, without wildcards, at most 1024 bytes, not beginning with $.",
+            field="topic",
+        )
+    qos = told.get("qos", "1")
+    version = told.get("mqttVersion")
+    if qos not in ("0", "1", "2"):
+        raise HansaError(Code.invalid_field, "`qos` is 0, 1 or 2.", field="qos")
+    if version is not None and version not in _VERSIONS:
+        raise HansaError(
+            Code.invalid_field,
+            f"`mqttVersion` is one of {', '.join(_VERSIONS)}.",
+            field="mqttVersion",
+        )
+    return Place(
+        host=str(parts.hostname),
+        port=port,
+        tls=parts.scheme == "mqtts",
+        topic=topic,
+        username=told.get("username"),
+        password=secret_of(told, "password"),
+        qos=int(qos),
+        version=version,
+        authority=told.get("caCertificate"),
+    )
+
+
+def split_endpoint(endpoint: str, ports: dict[str, int]) -> tuple[Any, int]:
+    """Split an endpoint of one of these schemes, and give its port or the scheme's own."""
+    try:
+        parts = urlsplit(endpoint)
+        port = parts.port or ports.get(parts.scheme, 0)
+    except ValueError:
+        parts, port = urlsplit(""), 0
+    if parts.scheme not in ports or not parts.hostname or parts.username or parts.query:
+        raise HansaError(
+            Code.invalid_field,
+            f"The endpoint must be {' or '.join(f'{name}://host[:port]' for name in ports)}.",
+            "User and password are properties of their own.",
+            field="endpoint",
+        )
+    return parts, port
+
+
+def secret_of(told: dict[str, str], name: str) -> str | None:
+    """Give a secret property; HansaError invalid_field when it is too long."""
+    secret = told.get(name)
+    if secret is not None and len(secret) > _SECRET_LENGTH_MAX:
+        raise HansaError(Code.invalid_field, f"`{name}` is too long.", field=name)
+    return secret
+
+
+def _publishable(topic: str) -> bool:
+    return (
+        0 < len(topic.encode("utf-8", "replace")) <= _TOPIC_BYTES_MAX
+        and not topic.startswith("$")
+        and topic.isprintable()
+        and not {"+", "#"} & set(topic)
+    )
+
+
+class _NamedContext(ssl.SSLContext):
+    """Check the certificate against the host's name, while connected to its checked address."""
+
+    host = ""
+    wrapped: ssl.SSLSocket | None = None
+
+    def wrap_socket(self, *arguments: Any, **named: Any) -> ssl.SSLSocket:
+        """Wrap, with the name in place of the address."""
+        named["server_hostname"] = self.host
+        self.wrapped = super().wrap_socket(*arguments, **named)
+        return self.wrapped
+
+
+def _tls(place: Place) -> _NamedContext:
+    context = _NamedContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.host = place.host
+    if place.authority is None:
+        context.load_default_certs(ssl.Purpose.SERVER_AUTH)
+        return context
+    try:
+        context.load_verify_locations(cadata=place.authority)
+    except (ssl.SSLError, ValueError) as error:
+        raise HansaError(
+            Code.invalid_field, "`caCertificate` is no PEM certificate.", field="caCertificate"
+        ) from error
+    return context
+
+
+class MqttSink:
+    """A sink: each item is published, and delivered when the broker has acknowledged it.
+
+    The client is paho's, which does the network in a thread of its own; what it says comes back to
+    the event loop. A connection is used once: `close` ends it, `open` makes another.
+    """
+
+    def __init__(self, place: Place, resolver: Resolver) -> None:
+        self._place = place
+        self._resolver = resolver
+        self._tls = _tls(place) if place.tls else None
+        self._client: Paho | None = None
+        self._waiting: dict[int, asyncio.Future[None]] = {}
+        self._five = True
+        self._connected: asyncio.Future[int] | None = None
+        self._lost = False
+
+    async def open(self) -> str | None:
+        """Connect with MQTT 5.0, or 3.1.1 when the broker knows no other."""
+        place = self._place
+        addresses = await self._resolver.resolve(place.host, place.port)
+        reason = _OTHER_VERSION
+        for version in (place.version,) if place.version else _VERSIONS:
+            reason = await self._connect(addresses[0], version)
+            if reason == _SUCCESS:
+                return None
+            await self.close()
+            if reason not in (1, _OTHER_VERSION):
+                break
+        raise HansaError(
+            Code.counterparty_refused,
+            f"The MQTT broker refused the connection with reason {reason}.",
+            "Check user name and password.",
+            permanent=reason in _HOPELESS,
+        )
+
+    async def _connect(self, address: str, version: str) -> int:
+        from paho.mqtt import client as paho
+        from paho.mqtt.enums import CallbackAPIVersion
+
+        loop = asyncio.get_running_loop()
+        client = paho.Client(
+            CallbackAPIVersion.VERSION2,
+            protocol=paho.MQTTv5 if version == "mqtt5.0" else paho.MQTTv311,
+            reconnect_on_failure=False,
+        )
+        self._client, self._lost, self._five = client, False, version == "mqtt5.0"
+        connected: asyncio.Future[int] = loop.create_future()
+        self._connected = connected
+        if self._place.username is not None:
+            client.username_pw_set(self._place.username, self._place.password)
+        if self._tls is not None:
+            client.tls_set_context(self._tls)
+        client.connect_timeout = _CONNECT_S
+
+        def later(done: Callable[..., None], *arguments: object) -> None:
+            with suppress(RuntimeError):  # the loop is closed: nobody waits any more
+                loop.call_soon_threadsafe(done, client, *arguments)
+
+        client.on_connect = lambda _c, _u, _f, reason, _p: later(self._on_connect, reason.value)
+        client.on_publish = lambda _c, _u, mid, reason, _p: later(
+            self._on_publish, mid, reason.value
+        )
+        client.on_disconnect = lambda _c, _u, _f, reason, _p: later(self._on_lost, reason.value)
+        try:
+            await asyncio.to_thread(client.connect, address, self._place.port, _KEEPALIVE_S)
+        except ssl.SSLError as error:
+            if self._tls is not None and self._tls.wrapped is not None:
+                self._tls.wrapped.close()
+            raise HansaError(
+                Code.outbound_failed,
+                "The MQTT broker's certificate was not accepted.",
+                str(error.reason),
+                permanent=isinstance(error, ssl.SSLCertVerificationError),
+            ) from error
+        client.loop_start()
+        async with asyncio.timeout(_CONNECT_S):
+            return await connected
+
+    def _on_connect(self, client: Paho, reason: int) -> None:
+        if client is self._client and self._connected is not None and not self._connected.done():
+            self._connected.set_result(reason)
+
+    def _on_publish(self, client: Paho, mid: int, reason: int) -> None:
+        if client is not self._client:
+            return
+        waiting = self._waiting.pop(mid, None)
+        if waiting is not None and not waiting.done():
+            _settle(waiting, reason)
+
+    def _on_lost(self, client: Paho, reason: int) -> None:
+        if client is not self._client:
+            return
+        self._lost = True
+        if self._connected is not None and not self._connected.done():
+            self._connected.set_result(reason or _OTHER_VERSION)
+        for waiting in self._waiting.values():
+            if not waiting.done():
+                waiting.set_exception(_lost())
+        self._waiting.clear()
+
+    async def write(self, item: Item) -> None:
+        """Publish one notification; returns when the broker has it (QoS 1 and 2)."""
+        assert item.body is not None
+        client = self._client
+        if client is None or self._lost:
+            raise _lost()
+        described = _described() if self._five else None
+        sent = client.publish(
+            self._place.topic, write_message(item.body), self._place.qos, properties=described
+        )
+        if sent.rc != _SUCCESS:
+            raise _lost()
+        # What the thread says comes through the loop, so it can't be here before we wait for it.
+        waiting: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._waiting[sent.mid] = waiting
+        await waiting
+
+    async def finish(self, digest: str | None) -> None:
+        """Notifications have no end."""
+
+    async def close(self) -> None:
+        """Disconnect."""
+        client, self._client = self._client, None
+        self._waiting.clear()
+        if client is not None:
+            client.disconnect()
+            await asyncio.to_thread(client.loop_stop)
+
+
+def _described() -> Any:
+    from paho.mqtt.packettypes import PacketTypes
+    from paho.mqtt.properties import Properties
+
+    described: Any = Properties(PacketTypes.PUBLISH)  # type: ignore[no-untyped-call]
+    described.ContentType = MEDIA_TYPE
+    return described
+
+
+def _settle(waiting: asyncio.Future[None], reason: int) -> None:
+    if reason in (_SUCCESS, _NOBODY_LISTENS):
+        waiting.set_result(None)
+        return
+    waiting.set_exception(
+        HansaError(
+            Code.counterparty_refused,
+            f"The MQTT broker refused the message with reason {reason}.",
+            "Check that its user may publish to the topic.",
+            permanent=reason in _HOPELESS,
+        )
+    )
+
+
+def _lost() -> HansaError:
+    return HansaError(Code.outbound_failed, "The connection to the MQTT broker was lost.")
+
+
+class MqttPush(EntityPush):
+    """`Mqtt-PUSH`: notifications to an MQTT topic."""
+
+    profiles = (PROFILE,)
+
+    def __init__(
+        self,
+        pushes: Pushes,
+        entities: Entities,
+        clock: Clock,
+        *,
+        has_entities: Callable[[str], Awaitable[bool]],
+        resolver: Resolver,
+    ) -> None:
+        super().__init__(pushes, entities, clock, has_entities=has_entities)
+        self._resolver = resolver
+
+    def sink(self, address: DataAddress) -> Sink:
+        """Give what publishes at the address."""
+        return MqttSink(read_place(address), self._resolver)

@@ -1,0 +1,167 @@
+"""Entities of one city pushed to another one's MQTT broker: a real one."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+from tests.e2e.push_world import Cities, lamp, until
+
+from hansa.exchange import DataAddress
+from mosquitto import PASSWORD, USER, Listener, Mosquitto
+
+NAME = "Mqtt-PUSH"
+TOPIC = "city/lamps"
+
+
+@pytest.fixture
+async def cities(tmp_path: Path) -> AsyncIterator[Cities]:
+    folder = tmp_path / "node"
+    folder.mkdir()
+    async with Cities(folder) as cities:
+        yield cities
+
+
+@pytest.fixture
+async def broker(tmp_path: Path) -> AsyncIterator[Mosquitto]:
+    broker = Mosquitto(tmp_path / "mosquitto")
+    await broker.start()
+    yield broker
+    broker.stop()
+
+
+@pytest.fixture
+async def listener(broker: Mosquitto) -> AsyncIterator[Listener]:
+    listener = Listener(broker.port, "city/#")
+    await listener.ready()
+    yield listener
+    listener.close()
+
+
+def address(port: int, **changes: str) -> DataAddress:
+    told = {"topic": TOPIC, "username": USER, "password": PASSWORD, **changes}
+    return DataAddress(endpoint_type="MQTT", endpoint=f"mqtt://localhost:{port}", properties=told)
+
+
+async def knows(listener: Listener, **powers: int) -> None:
+    wanted = {f"urn:ngsi-ld:Lamp:{name[1:]}": value for name, value in powers.items()}
+
+    async def same() -> bool:
+        return {k: e["power"]["value"] for k, e in listener.state().items()} == wanted
+
+    await until(same, f"{wanted} at the listener", 20)
+
+
+async def refused(cities: Cities, agreement: str, where: DataAddress, reason: str) -> None:
+    """Ask for a transfer and wait until its push says that it does not go on, and why."""
+    _, theirs = await cities.ask_for(agreement, NAME, where)
+
+    async def told() -> bool:
+        return reason in ((await cities.flow(theirs)).progress.error or "")
+
+    await until(told, reason)
+    assert not cities.provider.pushing.pushes.running(theirs)
+    transfer = await cities.provider.exchange.transfer(theirs)
+    assert str(transfer.state) == "STARTED", "an error changes no state"
+
+
+async def test_changes_come_as_notifications(
+    cities: Cities, broker: Mosquitto, listener: Listener
+) -> None:
+    await cities.write(lamp(1, power=1), lamp(2, power=2))
+    agreement = await cities.agree(await cities.publish())
+    mine, theirs = await cities.ask_for(agreement, NAME, address(broker.port))
+    await knows(listener, n1=1, n2=2)
+    await cities.write(lamp(2, power=20))
+    await cities.provider.broker.delete(["urn:ngsi-ld:Lamp:1"])
+    await knows(listener, n2=20)
+    message = json.loads(listener.payloads[0])
+    assert message["metadata"]["Content-Type"] == "application/json"
+    assert "json-ld#context" in message["metadata"]["Link"]
+    assert message["body"]["type"] == "Notification"
+    assert message["body"]["subscriptionId"] == theirs
+    assert listener.kinds[0] == "application/json"
+    progress = (await cities.flow(theirs)).progress
+    assert (progress.items, progress.error) == (4, None)
+    assert mine != theirs
+
+
+@pytest.mark.parametrize("side", ["consumer", "provider"])
+async def test_suspended_by_either_side_and_resumed(
+    cities: Cities, broker: Mosquitto, listener: Listener, side: str
+) -> None:
+    await cities.write(lamp(1, power=1))
+    agreement = await cities.agree(await cities.publish())
+    mine, theirs = await cities.ask_for(agreement, NAME, address(broker.port))
+    await knows(listener, n1=1)
+    by, own = (cities.consumer, mine) if side == "consumer" else (cities.provider, theirs)
+    await by.exchange.suspend_transfer(own, "a break")
+    for transfer in (mine, theirs):
+        await cities.state(transfer, "SUSPENDED")
+    came = len(listener.payloads)
+    await cities.write(lamp(2, power=2))
+    assert not cities.provider.pushing.pushes.running(theirs)
+    assert len(listener.payloads) == came
+    await by.exchange.resume_transfer(own)
+    await knows(listener, n1=1, n2=2)
+    await by.exchange.terminate_transfer(own, "enough")
+    for transfer in (mine, theirs):
+        await cities.state(transfer, "TERMINATED")
+    assert not cities.provider.pushing.pushes.running(theirs)
+
+
+async def test_a_restart_of_the_broker_in_the_middle_loses_nothing(
+    cities: Cities, broker: Mosquitto, listener: Listener
+) -> None:
+    agreement = await cities.agree(await cities.publish())
+    _, theirs = await cities.ask_for(agreement, NAME, address(broker.port))
+
+    async def write_all() -> None:
+        for n in range(60):
+            await cities.write(lamp(n, power=n))
+            await asyncio.sleep(0.005)
+
+    writing = asyncio.create_task(write_all())
+
+    async def some() -> bool:
+        return len(listener.state()) > 10
+
+    await until(some, "the first ten")
+    broker.stop()
+    await writing
+
+    async def noticed() -> bool:
+        return (await cities.flow(theirs)).progress.error is not None
+
+    await until(noticed, "the failure")
+    await broker.start()
+    await knows(listener, **{f"n{n}": n for n in range(60)})
+    assert (await cities.flow(theirs)).progress.error is None
+
+
+async def test_it_goes_on_after_the_node_restarted(
+    cities: Cities, broker: Mosquitto, listener: Listener
+) -> None:
+    await cities.write(lamp(1, power=1))
+    agreement = await cities.agree(await cities.publish())
+    await cities.ask_for(agreement, NAME, address(broker.port))
+    await knows(listener, n1=1)
+    await cities.restart()
+    await cities.write(lamp(2, power=2))
+    await knows(listener, n1=1, n2=2)
+    first = json.loads(listener.payloads[-1])["body"]["data"]
+    assert [entity["id"] for entity in first] == ["urn:ngsi-ld:Lamp:2"], "not all over again"
+
+
+async def test_a_wrong_password_and_a_forbidden_topic_are_told(
+    cities: Cities, broker: Mosquitto
+) -> None:
+    await cities.write(lamp(1, power=1))
+    dataset = await cities.publish()
+    wrong = address(broker.port, password="wrong")
+    await refused(cities, await cities.agree(dataset), wrong, "refused the connection")
+    elsewhere = address(broker.port, topic="other/lamps")
+    await refused(cities, await cities.agree(dataset), elsewhere, "refused the message")

@@ -242,6 +242,7 @@ class Side:
         self.decider: Decider | None = None
         self.offers: dict[str, OfferedDataset] = {}
         self.hidden_from: set[str] = set()
+        self.parties_known = True
         self.reconciler: Reconciler | None = None
         self.client: Any = wire
         self.ids = SystemIds()
@@ -292,6 +293,8 @@ class Side:
         self.open()
 
     async def dsp_base(self, did: str) -> str:
+        if not self.parties_known:
+            raise HansaError(Code.did_unresolvable, "The directory does not know it.")
         name = did.removeprefix("did:web:")
         return f"http://{name}/{name}/dsp/2025-1/"
 

@@ -101,7 +101,7 @@ class Flows:
     async def _rerun(self, flow: DataFlow) -> bool:
         async with self._lock(flow.id):
             try:
-                plane = await self._plane(flow)
+                plane = await self.plane_for(flow)
                 await self._allow(flow)
                 await plane.start(flow, self._book.opened(flow, flow.sealed))
             except HansaError as error:
@@ -117,7 +117,7 @@ class Flows:
 
     async def check(self, asked: DataFlow, address: DataAddress | None = None) -> None:
         """Return when a plane of ours can do it; HansaError invalid_field, policy_unsupported."""
-        plane = await self._plane(asked)
+        plane = await self.plane_for(asked)
         await plane.check(asked, address)
 
     async def prepare(self, asked: DataFlow, address: DataAddress | None = None) -> Opened:
@@ -131,7 +131,7 @@ class Flows:
                 return Opened(self._book.opened(flow, flow.opened))
             if flow.state not in (FlowState.INITIALIZED, FlowState.PREPARING, FlowState.SUSPENDED):
                 return Opened(ready=flow.state not in ENDED)
-            plane = await self._plane(flow)
+            plane = await self.plane_for(flow)
             if flow.push:  # where the operator wants it is said once, and holds for later calls
                 kept = flow.sealed if address is None else self._book.sealed(flow, address)
                 flow = await self._book.put(flow, sealed=kept)
@@ -145,7 +145,7 @@ class Flows:
         """Keep the consumer's address of a push, durably; a newer one replaces it."""
         async with self._lock(asked.id):
             flow = await self._book.known(asked)
-            plane = await self._plane(flow)
+            plane = await self.plane_for(flow)
             await plane.check(flow, address)
             await self._book.put(flow, sealed=self._book.sealed(flow, address))
 
@@ -160,7 +160,7 @@ class Flows:
                 raise flow_ended(flow)
             if flow.state is FlowState.STARTED and flow.opened is not None:
                 return Opened(self._book.opened(flow, flow.opened))
-            plane = await self._plane(flow)
+            plane = await self.plane_for(flow)
             if address is not None:
                 flow = await self._book.put(flow, sealed=self._book.sealed(flow, address))
             await plane.check(flow, self._book.opened(flow, flow.sealed))
@@ -190,7 +190,7 @@ class Flows:
             flow = await self._book.known(asked)
             if flow.state in ENDED:
                 raise flow_ended(flow)
-            plane = await self._plane(flow)
+            plane = await self.plane_for(flow)
             if address is not None:
                 await plane.check(flow, address)
                 flow = msgspec.structs.replace(flow, sealed=self._book.sealed(flow, address))
@@ -208,7 +208,7 @@ class Flows:
             if flow.state is FlowState.STARTED:
                 changes = {"opened": None, "reason": reason}
                 flow = await self._book.put(flow, state=FlowState.SUSPENDED, **changes)
-            await (await self._plane(flow)).suspend(flow, reason)
+            await (await self.plane_for(flow)).suspend(flow, reason)
 
     async def complete(self, flow_id: str) -> None:
         """Close: the data were moved. Idempotent."""
@@ -229,7 +229,7 @@ class Flows:
                 flow = await self._book.put(
                     flow, state=state, sealed=None, opened=None, reason=reason
                 )
-            plane = await self._plane(flow)
+            plane = await self.plane_for(flow)
             if flow.state is FlowState.COMPLETED:
                 await plane.complete(flow)
             else:
@@ -355,7 +355,8 @@ class Flows:
             lock = self._locks[flow_id] = asyncio.Lock()
         return lock
 
-    async def _plane(self, flow: DataFlow) -> Plane:
+    async def plane_for(self, flow: DataFlow) -> Plane:
+        """Give the plane that moves a flow; HansaError invalid_field when there is none."""
         fitting = [p for p in self._all if flow.profile in p.profiles]
         for plane in fitting:
             if await plane.serves(flow):

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from starlette.requests import Request
 
+from hansa.dataplane import HttpProfiles
 from hansa.dataplane.signaling import PATH, ForeignPlanes, Peers, Serving, Signaling
 from hansa.kernel import Code, HansaError
 from hansa.kernel.crypto import Sealer
@@ -60,6 +61,7 @@ def signaling_of(participant: Participant, shared: Shared) -> Signaling:
         claims=lambda did: _claims(participant, did),
         ids=shared.ids,
     )
+    flows.register(HttpProfiles(flows.plane_for, peers.check_url))
     flows.register_foreign(foreign)
     participant.controls.foreign = serving
     participant.agreements.vouched = serving.agreement

@@ -7,7 +7,7 @@ DIST := src/hansa/web/static/dist/manifest.json
 WEB := $(shell find web -type f -not -path 'web/node_modules/*' 2>/dev/null)
 say = @printf '%s\n' "==> $(1)"
 
-.PHONY: up down test test-unit test-e2e check bench docs pages lock clean wheel soak help
+.PHONY: up down test test-unit test-e2e check bench docs pages lock clean wheel soak help conformance-dsp interop-edc
 help: ## Show the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /	/' | expand -t 16
 
@@ -40,6 +40,12 @@ check: $(VENV)/.test web/node_modules/.made ## Lint, types, arrows between rooms
 
 bench: $(VENV)/.test $(DIST) ## Measure, write build/bench/*.json
 	@$(BIN)/python -m tests.bench.spine
+
+conformance-dsp: $(VENV)/.test ## Run the official Dataspace Protocol kit (needs a JDK and Maven)
+	@$(BIN)/python -m tests.conformance.dsp.kit.run
+
+interop-edc: $(VENV)/.test ## Trade with a real EDC connector both ways (needs a JDK and Maven)
+	@$(BIN)/python -m tests.interop.edc.run
 
 soak: $(VENV)/.test $(DIST) ## Kill a node a hundred times at random and count what was lost
 	@SOAK_KILLS=100 $(BIN)/pytest tests/e2e/test_kill.py -s

@@ -84,12 +84,12 @@ def seed(profile: Profile) -> None:
     ):
         for test, steps in tests.items():
             if steps:
-                profile.call(profile.participant.scripts.put(scripts.name_of(test), steps))
+                profile.call(profile.participant.deciding.put_script(scripts.name_of(test), steps))
 
 
 def _draft(name: str) -> DatasetDraft:
     offer = OfferDraft(id=f"offer:{name}", odrl=scripts.USE)
-    return DatasetDraft(id=name, name=name, title=name, offers=(offer,))
+    return DatasetDraft(id=name, name=name.lower(), title=name, offers=(offer,))
 
 
 def triggers(profile: Profile) -> dict[str, str]:

@@ -1,0 +1,45 @@
+"""A run of the kit counts only when it was whole: exact numbers, and nothing left to chance."""
+
+from __future__ import annotations
+
+import pytest
+from tests.conformance.dsp.kit import run, scripts
+from tests.conformance.dsp.kit.run import PASSED, SKIPPED, Result, read, verdict
+
+WHOLE = [Result("passed", f"T:{n}", "", 1, "") for n in range(PASSED)]
+WHOLE += [Result("skipped", test, "", 0, "") for test in SKIPPED]
+
+
+def test_a_whole_run_is_right() -> None:
+    assert verdict(WHOLE) == ""
+
+
+@pytest.mark.parametrize(
+    ("results", "wrong"),
+    [
+        ([], "0 passed, not 65"),
+        (WHOLE[1:], "64 passed, not 65"),
+        ([*WHOLE, Result("failed", "T:x", "", 1, "why")], "1 failed"),
+        ([*WHOLE, Result("skipped", "T:x", "", 1, "")], "skipped are"),
+        (WHOLE[:-1], "skipped are"),
+        ([*WHOLE, WHOLE[0]], "66 passed, not 65"),
+    ],
+)
+def test_anything_else_is_wrong(results: list[Result], wrong: str) -> None:
+    assert wrong in verdict(results)
+
+
+def test_a_line_of_the_launcher_is_read() -> None:
+    assert read("failed\tCN:01-01: Verify it\t12\tbecause") == Result(
+        "failed", "CN:01-01", "Verify it", 12, "because"
+    )
+
+
+def test_every_test_of_the_kit_has_a_script_and_settings() -> None:
+    negotiations = (*scripts.PROVIDER_NEGOTIATIONS, *scripts.CONSUMER_NEGOTIATIONS)
+    transfers = (*scripts.PROVIDER_TRANSFERS, *scripts.CONSUMER_TRANSFERS)
+    assert (len(negotiations), len(transfers)) == (15 + 16, 16 + 16)
+    settings = scripts.settings()
+    assert all(settings.values())
+    assert len(settings) == 2 + 15 * 2 + 16 + 32 * 2
+    assert len(negotiations) + len(transfers) + 4 == PASSED + len(run.SKIPPED)

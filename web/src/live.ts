@@ -24,6 +24,8 @@ export function followEvents(): void {
     stream = new EventSource(address);
     stream.addEventListener("message", tell);
     stream.addEventListener("change", tell);
+    stream.addEventListener("moved", tell);
+    stream.addEventListener("gap", tell);
   };
   // A hidden page holds no connection: browsers allow six per host.
   document.addEventListener("visibilitychange", () => {

@@ -31,6 +31,13 @@ class Event(msgspec.Struct, frozen=True, kw_only=True):
     subject: str | None = None
 
 
+class Moved(msgspec.Struct, frozen=True, kw_only=True):
+    """A negotiation or transfer took a step that is no event of its own. Never kept or replayed."""
+
+    kind: str
+    id: str
+
+
 EVENTS = Kind("node_event", Event, key=lambda event: event.id)
 
 
@@ -38,7 +45,7 @@ class _Follower:
     """Somebody who follows along: a bounded queue, and whether it ran over."""
 
     def __init__(self) -> None:
-        self.queue: asyncio.Queue[Event] = asyncio.Queue(_QUEUE_MAX)
+        self.queue: asyncio.Queue[Event | Moved] = asyncio.Queue(_QUEUE_MAX)
         self.missed = False
 
     def tell(self, event: Event) -> None:
@@ -47,6 +54,11 @@ class _Follower:
             self.missed = True
         else:
             self.queue.put_nowait(event)
+
+    def hint(self, moved: Moved) -> None:
+        """Hand over a hint; a full queue needs none, for its events say the same: look again."""
+        if not self.queue.full():
+            self.queue.put_nowait(moved)
 
 
 class Journal:
@@ -71,6 +83,11 @@ class Journal:
         task = asyncio.ensure_future(self._write(event))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+
+    def moved(self, kind: str, process_id: str) -> None:
+        """Tell who follows that a process moved; nothing is kept of it."""
+        for follower in self._followers:
+            follower.hint(Moved(kind=kind, id=process_id))
 
     async def _write(self, event: Event) -> None:
         def keep(tx: Tx) -> None:
@@ -121,8 +138,8 @@ class Journal:
         if self._tasks:
             await asyncio.gather(*self._tasks, return_exceptions=True)
 
-    async def follow(self, after: str | None = None) -> AsyncGenerator[Event | None, None]:
-        """Give events as they come; None every 15 s, so that a dead connection is noticed.
+    async def follow(self, after: str | None = None) -> AsyncGenerator[Event | Moved | None, None]:
+        """Give events and hints as they come; None every 15 s, so a dead connection is noticed.
 
         With `after`, first those that came since that event, each once and in order, as far as they
         are kept. A follower that is slow loses nothing that is kept: what its queue can't hold is
@@ -143,13 +160,15 @@ class Journal:
                         yield event
                     continue
                 try:
-                    event = await asyncio.wait_for(follower.queue.get(), _QUIET_S)
+                    told = await asyncio.wait_for(follower.queue.get(), _QUIET_S)
                 except TimeoutError:
                     yield None
                     continue
-                if last is None or event.id > last:
-                    last = event.id
-                    yield event
+                if isinstance(told, Moved):
+                    yield told
+                elif last is None or told.id > last:
+                    last = told.id
+                    yield told
         finally:
             self._followers.discard(follower)
 

@@ -348,6 +348,7 @@ class Participant(Questions):
     async def _changed(self, change: Change) -> None:
         word = _WORDS.get((change.kind, change.state))
         if word is None or change.pending is not None:
+            self.journal.moved(change.kind, change.id)
             return
         if change.kind == "agreement":
             agreement = await self.exchange.agreement(change.id)

@@ -285,3 +285,14 @@ async def test_a_repeated_request_is_done_once(world: World) -> None:
     assert status == 200
     items = (await world.done("GET", f"{EAST}/negotiations"))["items"]
     assert len(items) == 2
+
+
+async def test_a_step_that_is_no_event_is_told_and_not_kept(world: World) -> None:
+    async with streaming(world) as stream:
+        await until(_followed(world), "the follower")
+        before = await world.east.journal.latest()
+        world.east.journal.moved("negotiation", "n-1")
+        assert await stream.next() == ("", "moved", {"kind": "negotiation", "id": "n-1"})
+        assert await world.east.journal.latest() == before
+        await some(world, "one")
+        assert (await stream.next())[2]["text"] == "one"

@@ -11,6 +11,7 @@ from starlette.responses import Response, StreamingResponse
 from hansa.client import Event, Page, Webhook
 from hansa.node.api.bodies import NewWebhook
 from hansa.node.api.operation import Call, Operation, P, get, post
+from hansa.node.journal import Moved
 from hansa.node.management import Management
 
 
@@ -26,6 +27,8 @@ async def _stream(m: Management, c: Call) -> Response:
         async for event in follow:
             if event is None:
                 yield b": still here\n\n"
+            elif isinstance(event, Moved):  # no id: it is not replayed
+                yield b"event: moved\ndata: " + msgspec.json.encode(event) + b"\n\n"
             else:
                 data = msgspec.json.encode(event)
                 yield b"id: " + event.id.encode() + b"\nevent: change\ndata: " + data + b"\n\n"

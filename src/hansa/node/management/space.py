@@ -10,7 +10,7 @@ from starlette.requests import Request
 from hansa.exchange import AgreementState, TransferProcess
 from hansa.identity import Caller
 from hansa.kernel import Code, HansaError, iso
-from hansa.node.journal import Event
+from hansa.node.journal import Event, Moved
 from hansa.node.management import views
 from hansa.node.management.access import Access, Json, given
 from hansa.node.participant import Participant
@@ -188,7 +188,7 @@ class Space(Access):
 
     def follow(
         self, caller: Caller, participant: str, *, after: str | None = None
-    ) -> AsyncGenerator[Event | None, None]:
+    ) -> AsyncGenerator[Event | Moved | None, None]:
         """Give events as they come, with `after` first those since that event."""
         return self.participant(caller, participant).journal.follow(after)
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+from collections import deque
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import timedelta
@@ -88,9 +89,9 @@ class Reconciler:
         self._database = database
         self._clock = clock
         self._ids = ids
-        self._owner = owner
+        self.owner = owner
         self._parallel = parallel
-        self._lease_s = lease_s
+        self.lease_s = lease_s
         self._chance = chance
         self._machines: dict[str, _Machine] = {}
         self._running: dict[tuple[str, str], asyncio.Task[None]] = {}
@@ -99,6 +100,7 @@ class Reconciler:
         self._keeper: asyncio.Task[None] | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._stopping = False
+        self._waiting: deque[tuple[str, Action]] = deque()
         database.on_enqueued(self.wake)
 
     def register(
@@ -129,10 +131,11 @@ class Reconciler:
         """Take over what a former self of this owner held, and begin to work."""
         assert self._loop_task is None, "the reconciler runs already"
         self._stopping = False
-        freed = await self._database.release(self._owner)
+        freed = await self._database.release(self.owner)
         if freed:
-            log.info("outbox.taken_over", owner=self._owner, actions=freed)
+            log.info("outbox.taken_over", owner=self.owner, actions=freed)
         self._woken.set()
+        self._database.hand_over(self)
         self._loop_task = asyncio.create_task(self._work(), name="hansa-outbox")
 
     async def stop(self) -> None:
@@ -140,6 +143,8 @@ class Reconciler:
         if self._loop_task is None:
             return
         self._stopping = True
+        self._database.hand_over(None)
+        self._waiting.clear()  # given back with the rest
         self._set_timer(None)
         self.wake()
         await self._loop_task
@@ -152,7 +157,7 @@ class Reconciler:
             self._keeper.cancel()
             await asyncio.gather(self._keeper, return_exceptions=True)
         self._loop_task = self._keeper = None
-        await self._database.release(self._owner)
+        await self._database.release(self.owner)
 
     def wake(self) -> None:
         """Look at the outbox now; called after every commit that changed it."""
@@ -173,24 +178,40 @@ class Reconciler:
 
     async def _lease(self) -> None:
         """Take as much as there is room for; else set the timer for what comes next."""
-        free = self._parallel - len(self._running)
+        free = self._parallel - len(self._running) - len(self._waiting)
         if free <= 0:
             return
         now = self._clock.now()
-        found = await self._database.lease(self._owner, now=now, lease_s=self._lease_s, limit=free)
+        found = await self._database.lease(self.owner, now=now, lease_s=self.lease_s, limit=free)
         for participant, action in found:
-            held = (participant, action.id)
-            if held in self._running:  # its lease ended, as after a sleep, but we still run it
-                continue
-            task = asyncio.create_task(self._run(participant, action), name=f"action-{action.id}")
-            self._running[held] = task
-            task.add_done_callback(partial(self._ended, held))
-        if self._running and (self._keeper is None or self._keeper.done()):
-            self._keeper = asyncio.create_task(self._keep(), name="hansa-outbox-leases")
+            self._begin(participant, action)
         if len(found) == free:
             return
         due = await self._database.next_due(after=now)
         self._set_timer(None if due is None else (due - self._clock.now()).total_seconds())
+
+    def room(self) -> bool:
+        """Say whether a new action may be handed over instead of being looked for."""
+        return len(self._running) + len(self._waiting) < self._parallel
+
+    def take(self, participant: str, action: Action) -> None:
+        """Begin an action that its own commit leased to us, now or when there is room."""
+        if self._stopping:
+            return
+        if len(self._running) < self._parallel:
+            self._begin(participant, action)
+        else:  # more were handed over in one commit than there was room for
+            self._waiting.append((participant, action))
+
+    def _begin(self, participant: str, action: Action) -> None:
+        held = (participant, action.id)
+        if held in self._running:  # its lease ended, as after a sleep, but we still run it
+            return
+        task = asyncio.create_task(self._run(participant, action), name=f"action-{action.id}")
+        self._running[held] = task
+        task.add_done_callback(partial(self._ended, held))
+        if self._keeper is None or self._keeper.done():
+            self._keeper = asyncio.create_task(self._keep(), name="hansa-outbox-leases")
 
     def _ended(self, held: tuple[str, str], task: asyncio.Task[None]) -> None:
         """Make room. The commit of the result has woken us already, unless there was none."""
@@ -202,7 +223,10 @@ class Reconciler:
             log.error("outbox.store_failed", participant=held[0], action=held[1], exc_info=error)
         elif not was_full:
             return
-        self.wake()
+        if self._waiting and not self._stopping:
+            self._begin(*self._waiting.popleft())
+        else:
+            self.wake()
 
     def _set_timer(self, delay_s: float | None) -> None:
         if self._timer is not None:
@@ -278,11 +302,11 @@ class Reconciler:
     async def _keep(self) -> None:
         """Extend the leases of work that takes long, as long as there is any."""
         while self._running:
-            await asyncio.sleep(self._lease_s / 3)
-            held = list(self._running)
-            until = self._clock.now() + timedelta(seconds=self._lease_s)
+            await asyncio.sleep(self.lease_s / 3)
+            held = [*self._running, *((who, action.id) for who, action in self._waiting)]
+            until = self._clock.now() + timedelta(seconds=self.lease_s)
             try:
-                await self._database.extend(self._owner, held, until=until)
+                await self._database.extend(self.owner, held, until=until)
             except HansaError as error:
                 log.error("outbox.extend_failed", reason=_reason(error))
 

@@ -512,8 +512,8 @@ async def test_a_store_that_fails_for_a_moment_is_asked_again(
     reconciler = make()
     reconciler.register("m", _complete)
     with capture_logs() as logs:
-        await reconciler.start()
         await _enqueue(store, _action("1"))
+        await reconciler.start()
         await _until(lambda: _empty(store))
     assert [line["event"] for line in logs].count("outbox.lease_failed") == 2
 

@@ -10,6 +10,7 @@ from hansa.kernel.store.ports import (
     Migration,
     ReadTx,
     Store,
+    Taker,
     Tx,
 )
 
@@ -23,5 +24,6 @@ __all__ = [
     "Migration",
     "ReadTx",
     "Store",
+    "Taker",
     "Tx",
 ]

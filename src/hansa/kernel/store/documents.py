@@ -7,7 +7,7 @@ names the participant, and no method takes another one.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import cache
 from typing import Any, TypeVar
 
@@ -16,7 +16,7 @@ import msgspec
 from hansa.kernel.clock import Clock
 from hansa.kernel.errors import Code, HansaError
 from hansa.kernel.store import rows, scanning
-from hansa.kernel.store.ports import Action, Condition, Found, Kind
+from hansa.kernel.store.ports import Action, Condition, Found, Kind, Taker
 
 T = TypeVar("T", bound=msgspec.Struct)
 
@@ -52,8 +52,14 @@ _REMEMBER = (
 )
 _ENQUEUE = (
     "INSERT INTO action (participant, id, machine, process, name, body, due, ready, attempts,"
-    " error, dead) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING RETURNING 1"
+    " error, dead, lease_owner, lease_until) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+    " ON CONFLICT DO NOTHING RETURNING 1"
 )
+_LEFT = (
+    "SELECT 1 FROM action"
+    " WHERE participant = ? AND machine = ? AND process = ? AND dead = 0 LIMIT 1"
+)
+_COMPLETE = "DELETE FROM action WHERE participant = ? AND id = ? RETURNING machine, process"
 _RESCHEDULE = (
     "UPDATE action SET due = ?, ready = ?, attempts = attempts + 1, error = ?, dead = ?,"
     " lease_owner = NULL, lease_until = 0 WHERE participant = ? AND id = ?"
@@ -227,6 +233,8 @@ class Documents(ReadDocuments):
     def __init__(self, participant: str, clock: Clock) -> None:
         super().__init__(participant, clock)
         self.outbox_changed = False
+        self.taker: Taker | None = None
+        self.handed: dict[str, Action] = {}
 
     def put(self, kind: Kind[T], document: T, *, expected_version: int | None = None) -> int:
         """Insert or replace; give the new version.
@@ -304,7 +312,12 @@ class Documents(ReadDocuments):
     def enqueue(self, action: Action) -> None:
         """Put work into the outbox; HansaError already_exists when its id is taken."""
         rows.checked(action.machine, "machine", rows.NAME_BYTES_MAX)
-        due = rows.micros(action.due or self._clock.now())
+        now = self._clock.now()
+        at = action.due or now
+        due = rows.micros(at)
+        taker = self._taker_of(action) if at <= now else None
+        owner = None if taker is None else taker.owner
+        until = 0 if taker is None else rows.micros(now + timedelta(seconds=taker.lease_s))
         values = (
             self.participant,
             rows.checked(action.id, "id"),
@@ -313,10 +326,12 @@ class Documents(ReadDocuments):
             action.name,
             rows.encode(action.body),
             due,
-            due,
+            until or due,
             action.attempts,
             action.error,
             int(action.dead),
+            owner,
+            until,
         )
         if not self._run(_ENQUEUE, values):
             raise HansaError(
@@ -324,17 +339,29 @@ class Documents(ReadDocuments):
                 "An action with this identifier is in the outbox already.",
                 "Give each action an identifier of its own.",
             )
-        self.outbox_changed = True
+        if taker is None:
+            self.outbox_changed = True
+        else:
+            self.handed[action.id] = msgspec.structs.replace(action, due=rows.instant(due))
+
+    def _taker_of(self, action: Action) -> Taker | None:
+        """Give who begins an action at once: nobody while another one of the process is there."""
+        taker = self.taker
+        if taker is None or action.dead or not taker.room():
+            return None
+        other = (self.participant, action.machine, action.process)
+        return None if self._run(_LEFT, other) else taker
 
     def complete(self, action_id: str) -> None:
         """Take finished work out of the outbox; nothing happens when it is not there."""
-        self._run(
-            "DELETE FROM action WHERE participant = ? AND id = ?", (self.participant, action_id)
-        )
-        self.outbox_changed = True
+        self.handed.pop(action_id, None)
+        gone = self._run(_COMPLETE, (self.participant, action_id))
+        if gone and self._run(_LEFT, (self.participant, *gone[0])):
+            self.outbox_changed = True  # what it held up may begin
 
     def reschedule(self, action_id: str, *, due: datetime, error: str, dead: bool = False) -> None:
         """Note a failed try: one more attempt at `due`, or none when `dead`."""
+        self.handed.pop(action_id, None)
         at, note = rows.micros(due), error[: rows.ERROR_CHARS_MAX].replace("\0", "")
         self._run(_RESCHEDULE, (at, at, note, int(dead), self.participant, action_id))
         self.outbox_changed = True

@@ -80,6 +80,21 @@ class Migration:
     postgres: Sequence[str]
 
 
+class Taker(Protocol):
+    """Who works actions in this process, so that a new one need not be looked for (`outbox`)."""
+
+    owner: str
+    lease_s: float
+
+    def room(self) -> bool:
+        """Say whether one more action would be begun soon."""
+        ...
+
+    def take(self, participant: str, action: Action) -> None:
+        """Begin an action that its own commit leased to `owner`. Called on the event loop."""
+        ...
+
+
 class ReadTx(Protocol):
     """A consistent view of one participant's rows."""
 
@@ -222,6 +237,14 @@ class Database(Protocol):
 
     def on_enqueued(self, wake: Callable[[], None]) -> None:
         """Register what is called, on the event loop, after a commit that changed the outbox."""
+        ...
+
+    def hand_over(self, taker: Taker | None) -> None:
+        """Lease new actions that are due to `taker` in the commit that puts them in, if possible.
+
+        That saves the commit of a lease and the search for it. An adapter need not do it, and does
+        not while another action of the process is there: then the commit wakes as ever.
+        """
         ...
 
     async def lease(

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from hansa.kernel.clock import Clock
 from hansa.kernel.errors import Code, HansaError
 from hansa.kernel.store import leases, rows
-from hansa.kernel.store.ports import Action, Migration, ReadTx, Tx
+from hansa.kernel.store.ports import Action, Migration, ReadTx, Taker, Tx
 from hansa.kernel.store.postgres.transaction import PostgresReadTx, PostgresTx, fetch, placed
 from hansa.kernel.store.threads import Threads
 
@@ -79,6 +79,9 @@ class PostgresDatabase:
     def on_enqueued(self, wake: Callable[[], None]) -> None:
         """Register what is called, on the event loop, after a commit that changed the outbox."""
         self._wakes.append(wake)
+
+    def hand_over(self, taker: Taker | None) -> None:
+        """Do nothing: several processes may share the outbox, and each looks for its share."""
 
     async def read(self, participant: str, job: Callable[[ReadTx], R]) -> R:
         """Run a store's `read` in a thread."""

@@ -11,11 +11,11 @@ import apsw
 
 from hansa.kernel.clock import Clock
 from hansa.kernel.store import leases, rows
-from hansa.kernel.store.ports import Action, Migration, ReadTx, Tx
+from hansa.kernel.store.ports import Action, Migration, ReadTx, Taker, Tx
 from hansa.kernel.store.sqlite.connection import Functions, connect, migrate
 from hansa.kernel.store.sqlite.reader import Reader, SlowReaders
 from hansa.kernel.store.sqlite.transaction import SqliteReadTx, SqliteTx
-from hansa.kernel.store.sqlite.writer import Writer
+from hansa.kernel.store.sqlite.writer import Handed, Writer
 
 R = TypeVar("R")
 
@@ -33,12 +33,13 @@ class SqliteDatabase:
     def __init__(
         self, writing: apsw.Connection, reader: Reader, slow: SlowReaders, clock: Clock
     ) -> None:
-        self._writer = Writer(writing, self._wake)
+        self._writer = Writer(writing, self._wake, self._take)
         self._reader = reader
         self._slow = slow
-        self._clock = clock
+        self.clock = clock
         self._closed = False
         self._wakes: list[Callable[[], None]] = []
+        self.taker: Taker | None = None
 
     @classmethod
     def open(
@@ -76,11 +77,19 @@ class SqliteDatabase:
     def store(self, participant: str) -> SqliteStore:
         """Give the store of one participant."""
         rows.checked(participant, "participant", rows.NAME_BYTES_MAX)
-        return SqliteStore(participant, self._writer, self._reader, self._slow, self._clock)
+        return SqliteStore(participant, self, self._writer, self._reader, self._slow)
 
     def on_enqueued(self, wake: Callable[[], None]) -> None:
         """Register what is called, on the event loop, after a commit that changed the outbox."""
         self._wakes.append(wake)
+
+    def hand_over(self, taker: Taker | None) -> None:
+        """Lease new actions that are due to `taker` in the commit that puts them in."""
+        self.taker = taker
+
+    def _take(self, participant: str, action: Action) -> None:
+        if self.taker is not None:
+            self.taker.take(participant, action)
 
     def _wake(self) -> None:
         for wake in self._wakes:
@@ -94,11 +103,11 @@ class SqliteDatabase:
         if not self._reader.run(lambda c: c.execute(leases.LEASABLE, parameters).fetchall()):
             return []
 
-        def job(connection: apsw.Connection) -> tuple[list[tuple[Any, ...]], bool]:
+        def job(connection: apsw.Connection) -> tuple[list[tuple[Any, ...]], bool, Handed]:
             found = connection.execute(leases.LEASABLE, parameters).fetchall()
             held = leases.hold_parameters(owner, now, lease_s, found)
             connection.executemany(leases.HOLD, held).fetchall()
-            return found, False
+            return found, False, ()
 
         return leases.leased(await self._writer.submit(job, durable=False))
 
@@ -106,19 +115,19 @@ class SqliteDatabase:
         """Hold (participant, action id) pairs longer; those that another one took stay taken."""
         at = rows.micros(until)
 
-        def job(connection: apsw.Connection) -> tuple[None, bool]:
+        def job(connection: apsw.Connection) -> tuple[None, bool, Handed]:
             parameters = [(at, at, *pair, owner) for pair in held]
             connection.executemany(leases.EXTEND, parameters).fetchall()
-            return None, False
+            return None, False, ()
 
         await self._writer.submit(job, durable=False)
 
     async def release(self, owner: str) -> int:
         """Give back all that `owner` holds, at once; give how many those were."""
 
-        def job(connection: apsw.Connection) -> tuple[int, bool]:
+        def job(connection: apsw.Connection) -> tuple[int, bool, Handed]:
             freed = connection.execute(leases.RELEASE, (owner,)).fetchall()
-            return len(freed), bool(freed)
+            return len(freed), bool(freed), ()
 
         return int(await self._writer.submit(job, durable=False))
 
@@ -143,13 +152,19 @@ class SqliteStore:
     """One participant's rows in the file (`Store`)."""
 
     def __init__(
-        self, participant: str, writer: Writer, reader: Reader, slow: SlowReaders, clock: Clock
+        self,
+        participant: str,
+        database: SqliteDatabase,
+        writer: Writer,
+        reader: Reader,
+        slow: SlowReaders,
     ) -> None:
         self.participant = participant
+        self._database = database
         self._writer = writer
         self._reader = reader
         self._slow = slow
-        self._clock = clock
+        self._clock = database.clock
 
     async def read(self, job: Callable[[ReadTx], R], *, slow: bool = False) -> R:
         """Run `job` on a consistent view: at once on the event loop, or in a thread if `slow`."""
@@ -162,9 +177,12 @@ class SqliteStore:
     async def write(self, job: Callable[[Tx], R], *, slow: bool = False) -> R:
         """Run `job` in the next group commit (in the writer's thread if `slow`); then return."""
 
-        def run(connection: apsw.Connection) -> tuple[R, bool]:
+        def run(connection: apsw.Connection) -> tuple[R, bool, Handed]:
             tx = SqliteTx(connection, self.participant, self._clock)
-            return job(tx), tx.outbox_changed
+            tx.taker = self._database.taker
+            result = job(tx)
+            handed = [(self.participant, action) for action in tx.handed.values()]
+            return result, tx.outbox_changed, handed
 
         result: R = await self._writer.submit(run, slow=slow)
         return result

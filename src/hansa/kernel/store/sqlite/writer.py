@@ -17,7 +17,7 @@ import sys
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,6 +25,7 @@ import apsw
 
 from hansa.kernel import fault
 from hansa.kernel.errors import Code, HansaError
+from hansa.kernel.store.ports import Action
 from hansa.kernel.store.sqlite.connection import translated
 
 QUEUE_MAX = 10_000
@@ -37,8 +38,9 @@ SWITCH_INTERVAL_S = 0.0001
 """How soon the writer's thread gets the interpreter's lock from a busy event loop (default: 5 ms,
 and later still when the loop gives it up for a moment more often than that)."""
 
-Run = Callable[[apsw.Connection], tuple[Any, bool]]
-"""Does a job's work; gives its result, and whether the outbox changed."""
+Handed = Sequence[tuple[str, Action]]
+Run = Callable[[apsw.Connection], tuple[Any, bool, Handed]]
+"""Does a job's work; gives its result, whether the outbox changed, and what is handed over."""
 
 
 @dataclass(slots=True, eq=False)
@@ -52,6 +54,7 @@ class Work:
     value: Any = None
     error: BaseException | None = None
     outbox_changed: bool = False
+    handed: Handed = ()
 
     def answer(self) -> None:
         """Tell the caller, unless it stopped waiting."""
@@ -68,9 +71,15 @@ class Work:
 class Writer:
     """Owns the writing connection and its thread. Serves one event loop at a time."""
 
-    def __init__(self, connection: apsw.Connection, wake: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        connection: apsw.Connection,
+        wake: Callable[[], None],
+        take: Callable[[str, Action], None],
+    ) -> None:
         self._connection = connection
         self._wake = wake
+        self._take = take
         self._queue: deque[Work] = deque()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._busy = False
@@ -184,7 +193,7 @@ class Writer:
         """Run one job in its savepoint; raise only when the whole transaction is lost."""
         self._connection.execute("SAVEPOINT job")
         try:
-            work.value, work.outbox_changed = work.run(self._connection)
+            work.value, work.outbox_changed, work.handed = work.run(self._connection)
         except BaseException as error:  # noqa: BLE001 - whatever it is, it belongs to the caller
             work.error = translated(error)
             self._connection.execute("ROLLBACK TO job")
@@ -196,13 +205,15 @@ class Writer:
             self._connection.execute("ROLLBACK")
         for work in group:
             work.error = work.error or _failed(error)
-            work.outbox_changed = False
+            work.outbox_changed, work.handed = False, ()
 
     def _finish(self, group: list[Work]) -> None:
         """Answer a group, on the event loop; those who were answered may join the next one."""
         assert self._loop is not None
         for work in group:
             work.answer()
+            for participant, action in work.handed:
+                self._take(participant, action)
         self._loop.call_soon(self._next)
         if any(work.outbox_changed for work in group):
             self._wake()

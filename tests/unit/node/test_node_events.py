@@ -296,3 +296,19 @@ async def test_a_step_that_is_no_event_is_told_and_not_kept(world: World) -> Non
         assert await world.east.journal.latest() == before
         await some(world, "one")
         assert (await stream.next())[2]["text"] == "one"
+
+
+async def test_each_step_of_a_negotiation_reaches_who_follows(world: World) -> None:
+    dataset = await world.publish()
+    async with streaming(world) as stream:
+        await until(_followed(world), "the follower")
+        asked = await world.agree(dataset)
+        steps: list[str] = []
+        while "negotiation.finalized" not in steps:
+            _, name, data = await stream.next()
+            if name == "change":
+                steps.append(data["kind"])
+            else:
+                assert data == {"kind": "negotiation", "id": asked["id"]}
+                steps.append(name)
+    assert steps.count("moved") >= 2, "what was sent and what was acknowledged in between"

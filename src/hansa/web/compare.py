@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
+from datetime import tzinfo
 from typing import Any
 
 import msgspec
@@ -12,6 +13,7 @@ from hansa.kernel import HansaError
 from hansa.policy import explain
 from hansa.web.ports_trade import Json
 from hansa.web.shapes import area_sketch
+from hansa.web.words import absolute, instant
 
 
 class Change(msgspec.Struct, frozen=True, kw_only=True):
@@ -65,8 +67,7 @@ def _limits(terms: Json) -> tuple[str, object]:
 
 
 def _until(terms: Json) -> tuple[str, object]:
-    until = terms.get("until")
-    return (str(until)[:16].replace("T", " ") if until else "no end date"), until
+    return "no end date", terms.get("until")
 
 
 _TERMS = (
@@ -79,11 +80,18 @@ _TERMS = (
 )
 
 
-def changes(before: Json, after: Json) -> list[Change]:
+def _written(words: str, key: object, zone: tzinfo) -> str:
+    """Write a term; an instant in the reader's zone."""
+    at = instant(key) if isinstance(key, str) else None
+    return words if at is None else absolute(at, zone)
+
+
+def changes(before: Json, after: Json, zone: tzinfo) -> list[Change]:
     """Compare two slips term by term; all terms come back, those that differ first."""
     found = []
     for title, read in _TERMS:
         (old, old_key), (new, new_key) = read(before), read(after)
+        old, new = _written(old, old_key, zone), _written(new, new_key, zone)
         found.append(Change(title=title, before=old, after=new, same=old_key == new_key))
     return sorted(found, key=lambda change: change.same)
 
@@ -94,7 +102,7 @@ def digest(template: str, parameters: Mapping[str, Any]) -> str:
     return hashlib.sha256(given).hexdigest()
 
 
-def with_changes(messages: Sequence[Json], names: Mapping[str, str]) -> list[Json]:
+def with_changes(messages: Sequence[Json], names: Mapping[str, str], zone: tzinfo) -> list[Json]:
     """Give each message that brings other terms than the one before `changes` to show."""
     shown, last = [], None
     for message in messages:
@@ -103,7 +111,7 @@ def with_changes(messages: Sequence[Json], names: Mapping[str, str]) -> list[Jso
         terms = terms_of(offer, names) if isinstance(offer, Mapping) else None
         differing: list[Change] = []
         if terms is not None:
-            differing = [c for c in changes(last, terms) if not c.same] if last else []
+            differing = [c for c in changes(last, terms, zone) if not c.same] if last else []
             last = terms
         shown.append({**message, "changes": differing})
     return shown

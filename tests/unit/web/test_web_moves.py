@@ -74,17 +74,17 @@ def test_terms_are_compared_in_words_with_what_differs_first() -> None:
     after = compare.terms_of(talk.offer("research"), {})
     assert before is not None
     assert after is not None
-    found = compare.changes(before, after)
+    found = compare.changes(before, after, UTC)
     assert [(c.title, c.before, c.after) for c in found if not c.same] == [
         ("For what", "“planning”", "“research”")
     ]
     assert found[0].title == "For what"
-    assert all(c.same for c in compare.changes(before, before))
+    assert all(c.same for c in compare.changes(before, before, UTC))
     assert compare.terms_of({"@type": "Offer"}, {}) is None
 
 
 def test_each_counter_offer_shows_what_it_changes() -> None:
-    shown = compare.with_changes(talk.agreed(NOW), {})
+    shown = compare.with_changes(talk.agreed(NOW), {}, UTC)
     assert [len(m["changes"]) for m in shown] == [0, 1, 0, 0, 0, 0]
     assert shown[1]["changes"][0].title == "Until"
 

@@ -33,8 +33,8 @@ async def test_a_negotiation_is_a_talk_of_two_named_sides(client: Client) -> Non
     assert "&#34;@type&#34;: &#34;ContractAgreementMessage&#34;" in page
     words = plain(page)
     assert "Both sides: is here." in words
-    assert "before: 2026-12-31 23:00" in words
-    assert "now: 2026-10-31 23:00" in words
+    assert "before: 1 Jan 2027, 00:00 CET" in words
+    assert "now: 1 Nov 2026, 00:00 CET" in words
 
 
 async def test_a_message_on_its_way_shows_its_tries_and_what_can_be_done(client: Client) -> None:

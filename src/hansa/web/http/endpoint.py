@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
+from datetime import tzinfo
 from typing import Any
 from urllib.parse import quote, urlencode
 
@@ -19,6 +20,7 @@ from hansa.web.model import AUTHORITY_NAV, CITY_NAV
 from hansa.web.ports import Json, PageSource
 from hansa.web.render import Renderer
 from hansa.web.session import session_cookie
+from hansa.web.words import zone_of
 
 _log = structlog.get_logger("hansa.web")
 _TEXT_MAX = 200_000
@@ -87,6 +89,11 @@ class Visit:
         """Give the address of a page of this participant."""
         tail = f"?{urlencode(query)}" if query else ""
         return f"/console/{quote(self.id, safe='')}{path}{tail}"
+
+    @property
+    def zone(self) -> tzinfo:
+        """Give the zone in which this node's pages write times."""
+        return zone_of(str(self.node.get("timezone") or ""))
 
     def go(self, path: str, **query: str) -> Response:
         """Send the browser to a page of this participant after an action."""

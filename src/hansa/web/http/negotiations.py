@@ -15,7 +15,6 @@ from hansa.web import compare, moves, offer_form
 from hansa.web.http.endpoint import Pages, Visit, action, page
 from hansa.web.model import newest_first
 from hansa.web.ports import Json, PageSource
-from hansa.web.words import zone_of
 
 _NO_PLACES: Json = {"type": "FeatureCollection", "features": []}
 
@@ -83,7 +82,7 @@ async def negotiation(visit: Visit) -> Response:
         "negotiation.html",
         "negotiations",
         negotiation=found,
-        messages=compare.with_changes(messages, names_of(found)),
+        messages=compare.with_changes(messages, names_of(found), visit.zone),
         stops=moves.track("negotiation", found, messages),
         moves=moves.negotiation_moves(found),
         over=moves.over(found),
@@ -124,7 +123,7 @@ async def _counter_page(
         {"name": a["name"], "title": a.get("title") or a["name"]}
         for a in found.get("attributes") or ()
     ]
-    changes = compare.changes(found["terms"], draft["terms"]) if draft else []
+    changes = compare.changes(found["terms"], draft["terms"], visit.zone) if draft else []
     facts: dict[str, Any] = {
         "negotiation": found,
         "templates": templates,
@@ -146,10 +145,9 @@ async def _counter_page(
 async def counter_form(visit: Visit) -> Response:
     """Show the form of other terms, filled with those on the table."""
     found = await visit.source.negotiation(visit.caller, visit.id, visit.param("id"))
-    zone = str(visit.node.get("timezone") or "")
-    return await _counter_page(
-        visit, offer_form.filled_in(found.get("filled"), zone_of(zone), zone)
-    )
+    zone_name = str(visit.node.get("timezone") or "UTC")
+    form = offer_form.filled_in(found.get("filled"), visit.zone, zone_name)
+    return await _counter_page(visit, form)
 
 
 async def counter(visit: Visit) -> Response:

@@ -30,11 +30,16 @@ _COMMANDS: dict[str, tuple[str, str]] = {
     "serve": ("hansa.cli.nodes", "Run one node in the foreground."),
     "join": ("hansa.cli.members", "Ask an authority for membership."),
     "member": ("hansa.cli.members", "See and decide on members and join requests."),
-    "publish": ("hansa.cli.trade", "Publish a file as a dataset with terms."),
-    "catalogue": ("hansa.cli.trade", "List what can be had, and on which terms."),
-    "negotiate": ("hansa.cli.trade", "Ask for a dataset: negotiate a contract."),
-    "agreement": ("hansa.cli.trade", "See agreements and end them."),
-    "transfer": ("hansa.cli.trade", "Start, see and end transfers; get the URL and token."),
+    "publish": ("hansa.cli.data", "Publish a file as a dataset with terms."),
+    "catalogue": ("hansa.cli.data", "List what can be had, and on which terms."),
+    "dataset": ("hansa.cli.data", "See, change and withdraw what you publish."),
+    "negotiate": ("hansa.cli.negotiations", "Ask for a dataset: negotiate a contract."),
+    "negotiation": ("hansa.cli.negotiations", "See negotiations and decide in them."),
+    "approvals": ("hansa.cli.negotiations", "List what waits for you."),
+    "agreement": ("hansa.cli.agreements", "See agreements, what happened, and end them."),
+    "transfer": ("hansa.cli.transfers", "Start, see, pause, end transfers; get URL, token, file."),
+    "script": ("hansa.cli.programs", "Let this side answer by a script."),
+    "webhook": ("hansa.cli.programs", "Tell other programs what happens."),
 }
 
 

@@ -16,6 +16,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 from hansa.client.connection import Client
+from hansa.client.files import fetch
 
 if TYPE_CHECKING:  # the types cost 25 ms to import, which a command without them need not wait for
     from hansa.client.model import (
@@ -46,6 +47,7 @@ if TYPE_CHECKING:  # the types cost 25 ms to import, which a command without the
         Transfer,
         Usage,
     )
+    from hansa.client.typed import Node, Participant
 
 __all__ = [
     "Access",
@@ -60,8 +62,10 @@ __all__ = [
     "Message",
     "Moment",
     "Negotiation",
+    "Node",
     "Offer",
     "Page",
+    "Participant",
     "Party",
     "Progress",
     "Publisher",
@@ -73,8 +77,9 @@ __all__ = [
     "Transfer",
     "Usage",
     "Webhook",
+    "fetch",
 ]
-_MODULES = ("hansa.client.model", "hansa.client.trade")
+_MODULES = ("hansa.client.model", "hansa.client.trade", "hansa.client.typed")
 
 
 def __getattr__(name: str) -> Any:

@@ -11,8 +11,9 @@ from __future__ import annotations
 import http.client
 import json
 import secrets
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import IO, Any
 from urllib.parse import urlencode, urlsplit
 
 from hansa.kernel.errors import Code, HansaError
@@ -25,8 +26,10 @@ class Client:
 
     def __init__(self, url: str, token: str, *, timeout_s: float = 60.0) -> None:
         parts = urlsplit(url)
+        secure = parts.scheme == "https"
+        self._kind = http.client.HTTPSConnection if secure else http.client.HTTPConnection
         self._host = parts.hostname or "localhost"
-        self._port = parts.port or 80
+        self._port = parts.port or (443 if secure else 80)
         self._token = token
         self._timeout_s = timeout_s
         self._connection: http.client.HTTPConnection | None = None
@@ -41,9 +44,58 @@ class Client:
         """GET `/api/v1` + path; HansaError carries the node's own code, title and next step."""
         return self._json("GET", path, None, query)
 
-    def post(self, path: str, body: Any = None) -> Json:
-        """POST a JSON body to `/api/v1` + path."""
-        return self._json("POST", path, {} if body is None else body, None)
+    def post(self, path: str, body: Any = None, *, once: str | None = None) -> Json:
+        """POST a JSON body to `/api/v1` + path; `once` is an `Idempotency-Key`."""
+        return self._json("POST", path, {} if body is None else body, None, once)
+
+    def put(self, path: str, body: Any) -> Json:
+        """PUT a JSON body to `/api/v1` + path."""
+        return self._json("PUT", path, body, None)
+
+    def patch(self, path: str, body: Any) -> Json:
+        """PATCH `/api/v1` + path with a JSON body."""
+        return self._json("PATCH", path, body, None)
+
+    def delete(self, path: str) -> Json:
+        """DELETE `/api/v1` + path."""
+        return self._json("DELETE", path, None, None)
+
+    def send(self, path: str, query: Mapping[str, str], file: IO[bytes]) -> Json:
+        """POST a file as it is, read in parts, to `/api/v1` + path."""
+        size = file.seek(0, 2)
+        file.seek(0)
+        target = f"/api/v1{path}?{urlencode(query)}"
+        headers = {"Content-Length": str(size), "Content-Type": "application/octet-stream"}
+        connection, response = self._open("POST", target, headers, file)
+        try:
+            return _checked(response.status, response.read())
+        finally:
+            connection.close()
+
+    @contextmanager
+    def stream(
+        self, path: str, headers: Mapping[str, str] | None = None
+    ) -> Iterator[http.client.HTTPResponse]:
+        """GET `/api/v1` + path on a connection of its own; give the answer before its body."""
+        connection, response = self._open("GET", f"/api/v1{path}", headers or {}, None)
+        try:
+            if response.status >= 400 and response.status != 416:
+                _checked(response.status, response.read())
+            yield response
+        finally:
+            connection.close()
+
+    def _open(
+        self, method: str, target: str, headers: Mapping[str, str], body: IO[bytes] | None
+    ) -> tuple[http.client.HTTPConnection, http.client.HTTPResponse]:
+        connection = self._kind(self._host, self._port, timeout=self._timeout_s)
+        sent = {"Authorization": f"Bearer {self._token}", **headers}
+        try:
+            connection.request(method, target, body=body, headers=sent)
+            return connection, connection.getresponse()
+        except (OSError, http.client.HTTPException) as error:
+            connection.close()
+            raise self._unreachable() from error
 
     def upload(
         self, path: str, files: Mapping[str, tuple[str, bytes]], fields: Mapping[str, str]
@@ -79,9 +131,7 @@ class Client:
         sent = {"Authorization": f"Bearer {self._token}", **(headers or {})}
         for attempt in (1, 2):
             if self._connection is None:
-                self._connection = http.client.HTTPConnection(
-                    self._host, self._port, timeout=self._timeout_s
-                )
+                self._connection = self._kind(self._host, self._port, timeout=self._timeout_s)
             try:
                 self._connection.request(method, path, body=body, headers=sent)
                 response = self._connection.getresponse()
@@ -101,12 +151,21 @@ class Client:
                 )
         raise AssertionError("unreachable")
 
-    def _json(self, method: str, path: str, body: Any, query: Mapping[str, Any] | None) -> Json:
+    def _json(
+        self,
+        method: str,
+        path: str,
+        body: Any,
+        query: Mapping[str, Any] | None,
+        once: str | None = None,
+    ) -> Json:
         target = f"/api/v1{path}"
         if query:
             target += "?" + urlencode({k: v for k, v in query.items() if v is not None})
         encoded = None if body is None else json.dumps(body).encode()
         headers = {"Content-Type": "application/json"} if encoded is not None else {}
+        if once is not None:
+            headers["Idempotency-Key"] = once
         status, _, answer = self.raw(method, target, encoded, headers)
         return _checked(status, answer)
 

@@ -261,7 +261,7 @@ class Step(msgspec.Struct, frozen=True, kw_only=True):
     do: str
     role: Role | None = None
     after_s: float = 0.0
-    times: int | None = 1
+    times: int = 1
     terms: dict[str, Any] | None = None
     code: str = ""
     reason: str = ""
@@ -272,3 +272,4 @@ class Script(msgspec.Struct, frozen=True, kw_only=True):
 
     subject: str
     steps: list[Step]
+    modified: datetime

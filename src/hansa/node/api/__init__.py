@@ -15,7 +15,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from hansa.kernel.problem import problems
-from hansa.node.api import data, events, flows, space, trade
+from hansa.node.api import data, events, flows, scripts, space, trade
 from hansa.node.api.operation import Call, Operation, answer, read_json
 from hansa.node.management import Management
 from hansa.node.openapi import openapi_document
@@ -29,6 +29,7 @@ OPERATIONS: tuple[Operation, ...] = (
     *trade.NEGOTIATIONS,
     *trade.AGREEMENTS,
     *flows.OPERATIONS,
+    *scripts.OPERATIONS,
 )
 
 

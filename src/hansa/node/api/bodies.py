@@ -9,6 +9,8 @@ from msgspec import UNSET, Meta, UnsetType
 
 from hansa.catalogue import Attribute, Temporal
 from hansa.client import Step
+from hansa.node.management.data import DatasetBody
+from hansa.node.management.resources import ResourceFrom
 
 Text = Annotated[str, Meta(min_length=1, max_length=4000, pattern=r"\S")]
 Words = Annotated[str, Meta(max_length=4000)]
@@ -35,6 +37,12 @@ class Source(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
     kind: Literal["delft-energy"]
     half: Literal["delft-west", "delft-east"]
+
+
+class NewDataset(DatasetBody, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A dataset: entities that are in the broker, or with `resource` bytes as they are."""
+
+    resource: ResourceFrom | None = None
 
 
 class DatasetChange(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

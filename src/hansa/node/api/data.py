@@ -9,7 +9,7 @@ from starlette.responses import Response
 
 from hansa.client import CataloguePage, Dataset, Page
 from hansa.kernel import Code, HansaError
-from hansa.node.api.bodies import DatasetChange, Publish, Source, Suggest
+from hansa.node.api.bodies import DatasetChange, NewDataset, Publish, Source, Suggest
 from hansa.node.api.operation import Call, Operation, P, answer, get, post
 from hansa.node.management import Management
 from hansa.node.management.data import DatasetBody
@@ -39,7 +39,26 @@ async def _change(m: Management, c: Call) -> Any:
 
 
 async def _publish_dataset(m: Management, c: Call) -> Any:
-    return await m.publish_dataset(*c.at, c.body)
+    body: NewDataset = c.body
+    if body.resource is not None:
+        return await m.publish_resource(*c.at, body, body.resource)
+    return await m.publish_dataset(*c.at, body)
+
+
+async def _upload(m: Management, c: Call) -> Response:
+    """Take a file as the body of the request, and words about it from the query."""
+    query = c.request.query_params
+    given: dict[str, Any] = {name: query[name] for name in _UPLOAD if query.get(name)}
+    name, media_type = given.pop("name", ""), given.pop("media_type", "")
+    try:
+        given["parameters"] = msgspec.json.decode(given.get("parameters", "{}"))
+        body = msgspec.convert(given, DatasetBody)
+    except (msgspec.ValidationError, msgspec.DecodeError) as error:
+        raise HansaError(
+            Code.invalid_field, "The query does not fit.", f"{error}.", field="query"
+        ) from error
+    parts = c.request.stream()
+    return answer(await m.upload_resource(*c.at, body, parts, name=name, media_type=media_type))
 
 
 async def _add_source(m: Management, c: Call) -> Any:
@@ -55,6 +74,10 @@ async def _history(m: Management, c: Call) -> Any:
     return await m.layer_history(*c.one, c.text("entity") or "")
 
 
+_UPLOAD = (
+    *("title", "template", "parameters", "name", "media_type"),
+    *("description", "licence", "attribution", "approval"),
+)
 _FIELDS = (*Publish.__struct_fields__, "places")
 
 
@@ -119,8 +142,17 @@ OPERATIONS: tuple[Operation, ...] = (
         "Publish entities as a dataset with terms",
         _publish_dataset,
         PublishedDataset,
-        DatasetBody,
+        NewDataset,
         once=True,
+    ),
+    Operation(
+        "POST",
+        f"{P}/datasets/upload",
+        "Publish the body of the request, a file of any kind, as it is",
+        _upload,
+        PublishedDataset,
+        query=_UPLOAD,
+        raw=True,
     ),
     get(f"{P}/datasets/{{id}}", "One dataset", lambda m, c: m.dataset(*c.one), Dataset),
     Operation(

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import base64
+from collections.abc import AsyncIterator
 from typing import Any
+from urllib.parse import quote
 
 import msgspec
-from starlette.responses import Response
+from starlette.responses import FileResponse, Response, StreamingResponse
 
 from hansa.client import Access, Page, Transfer
 from hansa.kernel import Code, HansaError
@@ -56,6 +59,35 @@ async def _data(m: Management, c: Call) -> Response:
     found = await m.fetch(*c.one, request.path_params["path"], request.url.query, request.headers)
     # Another city's bytes under our own origin: no browser may take them for a page of ours.
     return Response(found.body, found.status, headers={**found.headers, **_FOREIGN})
+
+
+async def _file(m: Management, c: Call) -> Response:
+    """Give the bytes of a transfer: the file that came whole, else what the provider gives now."""
+    kept = await m.received(*c.one)
+    if kept is not None:
+        path, name, media_type, digest = kept
+        headers = {**_FOREIGN, **_named(name), "repr-digest": _digest(digest)}
+        return FileResponse(path, media_type=media_type, headers=headers)
+    passing = m.passing(*c.one, c.request.headers)
+    found = await passing.__aenter__()
+
+    async def parts() -> AsyncIterator[bytes]:
+        try:
+            async for part in found.parts:
+                yield part
+        finally:
+            await passing.__aexit__(None, None, None)
+
+    return StreamingResponse(parts(), found.status, headers={**found.headers, **_FOREIGN})
+
+
+def _named(name: str) -> dict[str, str]:
+    return {"content-disposition": f"attachment; filename*=UTF-8''{quote(name, safe='')}"}
+
+
+def _digest(digest: str) -> str:
+    raw = bytes.fromhex(digest)
+    return f"sha-256=:{base64.b64encode(raw).decode()}:"
 
 
 _T = f"{P}/transfers"
@@ -115,6 +147,20 @@ OPERATIONS: tuple[Operation, ...] = (
         f"{_T}/{{id}}/data/{{path}}",
         "Read through a transfer",
         _data,
+        None,
+        raw=True,
+        media="*/*",
+    ),
+    post(
+        f"{_T}/{{id}}/download",
+        "Fetch all bytes of a transfer to this node, or go on",
+        lambda m, c: m.download(*c.one),
+        Transfer,
+    ),
+    get(
+        f"{_T}/{{id}}/file",
+        "The bytes of a transfer: what came whole, else what the provider gives now",
+        _file,
         None,
         raw=True,
         media="*/*",

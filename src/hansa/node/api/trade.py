@@ -70,6 +70,11 @@ async def _end_agreement(m: Management, c: Call) -> Any:
     return await m.end_agreement(*c.one, reason=c.body.reason)
 
 
+async def _terms(m: Management, c: Call) -> Any:
+    body: bodies.TermsDraft = c.body
+    return await m.terms(*c.at, template=body.template, parameters=body.parameters)
+
+
 async def _import(m: Management, c: Call) -> Any:
     body: bodies.ImportAgreement = c.body
     return await m.import_agreement(
@@ -84,6 +89,13 @@ async def _import(m: Management, c: Call) -> Any:
 
 _N, _A = f"{P}/negotiations", f"{P}/agreements"
 NEGOTIATIONS: tuple[Operation, ...] = (
+    post(
+        f"{P}/terms",
+        "Say what a filled template means, in plain words and as ODRL",
+        _terms,
+        Draft,
+        bodies.TermsDraft,
+    ),
     get(
         _N,
         "Contract negotiations, newest first",

@@ -10,6 +10,8 @@ from hansa.node.management.agreements import Agreements
 from hansa.node.management.map import Map
 from hansa.node.management.negotiations import Negotiations
 from hansa.node.management.publish import Publishing
+from hansa.node.management.resources import Resources
+from hansa.node.management.scripts import Scripts
 from hansa.node.management.space import Space
 from hansa.node.management.transfers import Transfers
 from hansa.node.management.webhooks import WebhookDesk
@@ -17,7 +19,9 @@ from hansa.node.management.webhooks import WebhookDesk
 __all__ = ["Json", "Management"]
 
 
-class Management(Space, Publishing, Map, Negotiations, Agreements, Transfers, WebhookDesk):
+class Management(
+    Space, Resources, Publishing, Map, Negotiations, Agreements, Transfers, Scripts, WebhookDesk
+):
     """All of it for one node; the pages' `PageSource`."""
 
     async def sign_in(self, token: str) -> str | None:

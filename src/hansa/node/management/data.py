@@ -11,12 +11,14 @@ import msgspec
 import structlog
 
 from hansa.catalogue import (
+    Approval,
     Attribute,
     Dataset,
     DatasetDraft,
     OfferDraft,
     RemoteCatalogue,
     RemoteDataset,
+    Resource,
     Selection,
     Temporal,
     Wanted,
@@ -52,6 +54,7 @@ class DatasetBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     attribution: str = ""
     labels: tuple[str, ...] = ()
     keywords: tuple[str, ...] = ()
+    approval: Approval = "automatic"
 
 
 class Data(Access):
@@ -144,8 +147,13 @@ class Data(Access):
         _check_end(offer, p.clock.now())
         return offer
 
-    async def offer_entities(self, p: Participant, body: DatasetBody) -> Dataset:
-        """Make the dataset and its offer; HansaError names the parameter or term at fault."""
+    async def offer_entities(
+        self, p: Participant, body: DatasetBody, *, resource: Resource | None = None
+    ) -> Dataset:
+        """Make the dataset and its offer, of entities or of the bytes of a resource.
+
+        HansaError names the parameter or term at fault.
+        """
         offer = self.check_terms(p, body)
         dataset = await p.catalogue.publish(
             DatasetDraft(
@@ -171,6 +179,8 @@ class Data(Access):
                 attribution=body.attribution or None,
                 labels=body.labels,
                 keywords=body.keywords,
+                approval=body.approval,
+                resource=resource,
             )
         )
         p.journal.note("dataset.published", f"Published “{dataset.title}”", dataset.id)

@@ -141,6 +141,14 @@ class Negotiations(Trade):
         made = {**made, "@id": made.get("@id") or process.offer_id}
         return await self._negotiation(p, await p.exchange.counter(negotiation_id, made))
 
+    async def terms(
+        self, caller: Caller, participant: str, *, template: str, parameters: Mapping[str, Any]
+    ) -> Json:
+        """Give `{terms, odrl}` of a filled template."""
+        p = self.participant(caller, participant)
+        odrl = self._from_template(p, template, parameters)
+        return {"terms": await p.slip(odrl, "urn:uuid:any"), "odrl": odrl}
+
     async def draft_terms(
         self,
         caller: Caller,

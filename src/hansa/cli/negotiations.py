@@ -1,0 +1,274 @@
+"""Commands for contracts to be: negotiate, negotiation, approvals."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from hansa.cli.options import (
+    connect,
+    node_options,
+    pages,
+    parameters_of,
+    partner,
+    path_of,
+    say,
+    show,
+)
+
+if TYPE_CHECKING:
+    from hansa.client import Message, Negotiation, Participant
+
+Json = dict[str, Any]
+_DAY_S = 86_400.0
+_NEXT = {
+    "accept": "hansa negotiation accept {id}",
+    "counter": "hansa negotiation counter {id} --terms TEMPLATE",
+    "agree": "hansa negotiation agree {id}",
+    "verify": "hansa negotiation verify {id}",
+    "finalize": "hansa negotiation finalize {id}",
+    "terminate": "hansa negotiation terminate {id} --reason TEXT",
+}
+
+
+def print_messages(messages: Iterable[Message], quiet: bool) -> None:
+    """Print messages, one line each: when, what it means, and whether it has arrived."""
+    for message in messages:
+        way = "" if message.delivered else f"  (on its way: {message.error or 'sending'})"
+        say(f"  {message.at.astimezone():%H:%M:%S}  {message.summary}{way}", quiet)
+
+
+def _report(found: Negotiation, quiet: bool) -> None:
+    """Print how a negotiation stands and what can be done; end with status 1 when it failed."""
+    if found.refusal is not None:
+        say(found.refusal.sentence, quiet)
+        say(f"Next: {found.refusal.next}", quiet)
+        sys.exit(1)
+    if found.state == "FINALIZED":
+        say(f"Next: hansa transfer start {found.agreement_id}", quiet)
+        return
+    if found.waiting:
+        say("It waits for you.", quiet)
+        for action in found.actions:
+            say(f"Next: {_NEXT[action].format(id=found.id)}", quiet)
+    else:
+        say(f"It waits for {found.counterparty.title}.", quiet)
+        say(f"Next: hansa negotiation follow {found.id}", quiet)
+    sys.exit(1)
+
+
+@click.command("negotiate")
+@click.argument("dataset")
+@click.option("--offer", default=None, help="Which offer (default: the first).")
+@click.option("--terms", "template", default=None, help="Ask for other terms: a template.")
+@click.option(
+    "--set", "parameters", multiple=True, metavar="NAME=VALUE", help="A parameter of these terms."
+)
+@click.option("--approve", is_flag=True, help="Accept a counter-offer of the provider.")
+@click.option("--wait", "wait_s", default=60.0, show_default=True, help="Seconds to wait.")
+@node_options
+def negotiate_command(
+    dataset: str,
+    offer: str | None,
+    template: str | None,
+    parameters: tuple[str, ...],
+    approve: bool,
+    wait_s: float,
+    node: str | None,
+    home: Path | None,
+    as_json: bool,
+) -> None:
+    """Ask for the dataset with this id; show each message as it comes.
+
+    With --terms other terms are asked for than those published, which the provider may refuse,
+    agree to or answer with an offer of its own.
+    """
+    connected = connect(node, home)
+    city = partner(connected)
+    found = city.dataset(dataset)
+    if found.own:
+        raise click.BadParameter("It is your own. See `hansa catalogue` for those of others.")
+    odrl = None
+    if template is not None:
+        odrl = _terms(connected[1], connected[2], template, parameters_of(parameters))
+    began = city.negotiate(found, offer_id=offer, offer=odrl)
+    _finish(city, began.id, approve=approve, wait_s=wait_s, as_json=as_json)
+
+
+def _terms(client: Any, base: str, template: str, parameters: Json) -> Json:
+    found: Json = client.post(f"{base}/terms", {"template": template, "parameters": parameters})
+    odrl: Json = found["odrl"]
+    return odrl
+
+
+def _finish(
+    city: Participant, negotiation_id: str, *, approve: bool, wait_s: float, as_json: bool
+) -> None:
+    """Follow a negotiation to its end, or to where it waits for us."""
+    found = city.negotiation(negotiation_id)
+    for found, messages in city.follow_negotiation(negotiation_id, timeout_s=wait_s):
+        print_messages(messages, as_json)
+        if found.waiting and approve and "accept" in found.actions:
+            city.act_on_negotiation(negotiation_id, "accept")
+        elif found.waiting:
+            break
+    if as_json:
+        click.echo(json.dumps(city.client.get(path_of(city.base, "negotiations", negotiation_id))))
+    elif found.agreement_id and found.state == "FINALIZED":
+        click.echo(f"Agreement {found.agreement_id}")
+    _report(found, as_json)
+
+
+@click.group("negotiation")
+def negotiation_command() -> None:
+    """See negotiations and decide in them."""
+
+
+@negotiation_command.command("list")
+@click.option("--state", default=None, help="Only those in this state, for example OFFERED.")
+@click.option("--role", type=click.Choice(["consumer", "provider"]), help="Only this role.")
+@node_options
+def list_negotiations(
+    state: str | None, role: str | None, node: str | None, home: Path | None, as_json: bool
+) -> None:
+    """List negotiations of both roles, newest first."""
+    _, client, base = connect(node, home)
+    items = list(pages(client, f"{base}/negotiations", state=state, role=role))
+    lines = [
+        f"{n['id']}  {n['state']:<10} {n['role']:<9} {n['counterparty']['title']}: "
+        f"{n['dataset_title']}{'  (waits for you)' if n['waiting'] else ''}"
+        for n in items
+    ]
+    show({"items": items}, as_json, lines or ["No negotiations yet. Next: hansa catalogue"])
+
+
+@negotiation_command.command("show")
+@click.argument("negotiation")
+@node_options
+def show_negotiation(negotiation: str, node: str | None, home: Path | None, as_json: bool) -> None:
+    """Show one negotiation: terms, messages, why it was refused, what can be done now."""
+    connected = connect(node, home)
+    _, client, base = connected
+    if as_json:
+        click.echo(json.dumps(client.get(path_of(base, "negotiations", negotiation))))
+        return
+    found = partner(connected).negotiation(negotiation)
+    click.echo(f"{found.dataset_title} with {found.counterparty.title}: {found.state}")
+    for text in found.terms.sentences:
+        click.echo(f"  {text}")
+    for message in found.messages:
+        click.echo(f"  {message.at.astimezone():%d %b %H:%M:%S}  {message.summary}")
+    if found.refusal is not None:
+        click.echo(found.refusal.sentence)
+        click.echo(f"Next: {found.refusal.next}")
+    if found.delivery is not None and found.delivery.error:
+        click.echo(f"On its way after {found.delivery.attempts} tries: {found.delivery.error}")
+    for action in found.actions:
+        command = _NEXT.get(action, f"hansa negotiation {action} {{id}}")
+        click.echo(f"Next: {command.format(id=found.id)}")
+
+
+@negotiation_command.command("follow")
+@click.argument("negotiation")
+@click.option("--wait", "wait_s", default=_DAY_S, help="Seconds to wait (default: a day).")
+@node_options
+def follow_negotiation(
+    negotiation: str, wait_s: float, node: str | None, home: Path | None, as_json: bool
+) -> None:
+    """Show the messages as they come, until the negotiation is over or waits for you."""
+    city = partner(connect(node, home))
+    _finish(city, negotiation, approve=False, wait_s=wait_s, as_json=as_json)
+
+
+def _verb(name: str, told: str, words: str, *, reason: bool = False) -> Callable[..., None]:
+    """Make a command that does one of a negotiation's actions."""
+
+    def command(
+        negotiation: str,
+        node: str | None,
+        home: Path | None,
+        as_json: bool,
+        reason: str | None = None,
+    ) -> None:
+        _, client, base = connect(node, home)
+        body = {} if reason is None else {"reason": reason}
+        found = client.post(path_of(base, "negotiations", negotiation, name), body)
+        follow = f"Next: hansa negotiation follow {found['id']}"
+        show(found, as_json, [told, *([] if name == "terminate" else [follow])])
+
+    command.__doc__ = words
+    made: Callable[..., None] = click.argument("negotiation")(node_options(command))
+    if reason:
+        made = click.option("--reason", required=True, help="The other side reads it.")(made)
+    return negotiation_command.command(name)(made)
+
+
+_verb("accept", "Accepted.", "Accept the provider's offer, as consumer.")
+_verb("agree", "Agreed.", "Agree to the terms on the table, as provider.")
+_verb("verify", "Confirmed.", "Confirm the agreement, as consumer.")
+_verb("finalize", "Concluded.", "Conclude the contract, as provider.")
+_verb("retry", "Sending again.", "Send the message that is on its way now.")
+_verb("replay", "Begun anew.", "Begin a new negotiation on the same terms.")
+_verb("terminate", "Ended.", "End a negotiation.", reason=True)
+
+
+@negotiation_command.command("counter")
+@click.argument("negotiation")
+@click.option("--terms", "template", default=None, help="Terms template.")
+@click.option(
+    "--set", "parameters", multiple=True, metavar="NAME=VALUE", help="A parameter of the terms."
+)
+@click.option(
+    "--odrl", type=click.Path(exists=True, dir_okay=False), help="File with the offer as ODRL."
+)
+@click.option("--draft", is_flag=True, help="Only show what the terms would mean.")
+@node_options
+def counter_negotiation(
+    negotiation: str,
+    template: str | None,
+    parameters: tuple[str, ...],
+    odrl: str | None,
+    draft: bool,
+    node: str | None,
+    home: Path | None,
+    as_json: bool,
+) -> None:
+    """Answer with other terms: the consumer asks for them, the provider offers them."""
+    if (template is None) == (odrl is None):
+        raise click.UsageError("Give either --terms or --odrl.")
+    _, client, base = connect(node, home)
+    body: Json = {"template": template, "parameters": parameters_of(parameters)}
+    if odrl is not None:
+        body = {"offer": json.loads(Path(odrl).read_text(encoding="utf-8"))}
+    if draft:
+        found = client.post(path_of(base, "negotiations", negotiation, "draft"), body)
+        show(found, as_json, found["terms"]["sentences"])
+        return
+    found = client.post(path_of(base, "negotiations", negotiation, "counter"), body)
+    show(found, as_json, ["Proposed.", f"Next: hansa negotiation follow {found['id']}"])
+
+
+@click.command("approvals")
+@node_options
+def approvals_command(node: str | None, home: Path | None, as_json: bool) -> None:
+    """List what waits for you: negotiations and transfers, with the commands that decide."""
+    _, client, base = connect(node, home)
+    items = client.get(f"{base}/approvals")["items"]
+    lines: list[str] = []
+    for item in items:
+        lines.append(f"{item['kind']} {item['id']}: {item['summary']}")
+        for text in (item["changes"] or {}).get("added", ()):
+            lines.append(f"  + {text}")
+        for text in (item["changes"] or {}).get("left_out", ()):
+            lines.append(f"  - {text}")
+        if item["kind"] == "transfer":
+            lines.append(f"  Next: hansa transfer approve {item['id']}")
+        else:
+            known = [action for action in item["actions"] if action in _NEXT]
+            lines += [f"  Next: {_NEXT[action].format(id=item['id'])}" for action in known]
+    show({"items": items}, as_json, lines or ["Nothing waits for you."])

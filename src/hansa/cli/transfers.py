@@ -1,0 +1,255 @@
+"""Commands for data on the move: transfer."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from hansa.cli.negotiations import print_messages
+from hansa.cli.options import (
+    connect,
+    node_options,
+    pages,
+    parameters_of,
+    partner,
+    path_of,
+    say,
+    show,
+)
+from hansa.kernel.errors import Code, HansaError
+
+if TYPE_CHECKING:
+    from hansa.client import Participant, Transfer
+
+Json = dict[str, Any]
+_DAY_S = 86_400.0
+
+
+@click.group("transfer")
+def transfer_command() -> None:
+    """Start, see, pause and end transfers; get the URL and token, or the file."""
+
+
+@transfer_command.command("list")
+@click.option("--state", default=None, help="Only those in this state, for example STARTED.")
+@node_options
+def list_transfers(state: str | None, node: str | None, home: Path | None, as_json: bool) -> None:
+    """List transfers of both roles."""
+    _, client, base = connect(node, home)
+    items = list(pages(client, f"{base}/transfers", state=state))
+    lines = [f"{t['id']}  {t['state']:<11} {t['role']:<9} {t['dataset_title']}" for t in items]
+    show({"items": items}, as_json, lines or ["No transfers yet. Next: hansa agreement list"])
+
+
+@transfer_command.command("show")
+@click.argument("transfer")
+@node_options
+def show_transfer(transfer: str, node: str | None, home: Path | None, as_json: bool) -> None:
+    """Show one transfer: state, progress, messages, why it ended, what can be done now."""
+    connected = connect(node, home)
+    if as_json:
+        click.echo(json.dumps(connected[1].get(path_of(connected[2], "transfers", transfer))))
+        return
+    found = partner(connected).transfer(transfer)
+    click.echo(f"{found.dataset_title} ({found.format}): {found.state}, {_progress(found)}")
+    for message in found.messages:
+        click.echo(f"  {message.at.astimezone():%d %b %H:%M:%S}  {message.summary}")
+    if found.error:
+        click.echo(f"Error: {found.error}")
+    if found.refusal is not None:
+        click.echo(found.refusal.sentence)
+        click.echo(f"Next: {found.refusal.next}")
+    for action in found.actions:
+        name = "approve" if action == "start" else action
+        tail = " --reason TEXT" if action in ("suspend", "terminate") else ""
+        click.echo(f"Next: hansa transfer {name} {found.id}{tail}")
+
+
+def _progress(found: Transfer) -> str:
+    done = found.progress
+    if done is None:
+        return f"{found.usage.bytes} bytes"
+    of = f" of {done.total_bytes}" if done.total_bytes is not None else ""
+    rate = f", {done.rate_bytes_s:.0f} bytes/s" if done.rate_bytes_s else ""
+    error = f", {done.error}" if done.error else ""
+    return f"{done.bytes}{of} bytes, {done.items} items{rate}{error}"
+
+
+@transfer_command.command("start")
+@click.argument("agreement")
+@click.option("--format", "format_name", default="HttpData-PULL", show_default=True, help="How.")
+@click.option("--to", "url", default=None, help="Push: URL that the data is sent to.")
+@click.option(
+    "--property", "properties", multiple=True, metavar="NAME=VALUE", help="Push: of the address."
+)
+@click.option("--endpoint-type", default=None, help="Push: kind of the address (an IRI).")
+@click.option("--wait", "wait_s", default=60.0, show_default=True, help="Seconds to wait.")
+@node_options
+def start_transfer(
+    agreement: str,
+    format_name: str,
+    url: str | None,
+    properties: tuple[str, ...],
+    endpoint_type: str | None,
+    wait_s: float,
+    node: str | None,
+    home: Path | None,
+    as_json: bool,
+) -> None:
+    """Start a transfer under an agreement.
+
+    A pull prints how to read the data. A push sends it: to --to, or to this node's own inbox.
+    """
+    city = partner(connect(node, home))
+    address: Json | None = None
+    if url is not None or properties or endpoint_type:
+        address = {
+            "endpoint_type": endpoint_type or "https://w3id.org/idsa/v4.1/HTTP",
+            "endpoint": url,
+            "properties": parameters_of(properties),
+        }
+    began = city.start_transfer(agreement, format_name, data_address=address)
+    found = _until(city, began.id, ("STARTED",), wait_s, as_json)
+    push = format_name.lower().endswith("push")
+    if found.state == "STARTED" and not push:
+        access = city.client.get(path_of(city.base, "transfers", began.id, "access"))
+        show(access, as_json, [access["curl"]])
+        if found.dataset_title and access.get("download"):
+            say(f"Next: hansa transfer fetch {began.id}", as_json)
+        return
+    if as_json:
+        click.echo(json.dumps(city.client.get(path_of(city.base, "transfers", began.id))))
+    if found.state in ("STARTED", "COMPLETED"):
+        say(f"The provider sends. Next: hansa transfer follow {began.id}", as_json)
+        return
+    _failed(found, as_json)
+
+
+def _until(
+    city: Participant, transfer_id: str, states: tuple[str, ...], wait_s: float, quiet: bool
+) -> Transfer:
+    for _, messages in city.follow_transfer(transfer_id, until=states, timeout_s=wait_s):
+        print_messages(messages, quiet)
+    return city.transfer(transfer_id)
+
+
+def _failed(found: Transfer, quiet: bool) -> None:
+    if found.refusal is not None:
+        say(found.refusal.sentence, quiet)
+        say(f"Next: {found.refusal.next}", quiet)
+    else:
+        say(f"It has not started yet: {found.error or found.state}", quiet)
+        say(f"Next: hansa transfer follow {found.id}", quiet)
+    sys.exit(1)
+
+
+@transfer_command.command("follow")
+@click.argument("transfer")
+@click.option("--wait", "wait_s", default=_DAY_S, help="Seconds to wait (default: a day).")
+@node_options
+def follow_transfer(
+    transfer: str, wait_s: float, node: str | None, home: Path | None, as_json: bool
+) -> None:
+    """Show messages and progress as they come, until the transfer is over."""
+    city = partner(connect(node, home))
+    deadline, seen, last = time.monotonic() + wait_s, 0, ""
+    while True:
+        found = city.transfer(transfer, wait=("COMPLETED", "TERMINATED"), timeout_s=1.0)
+        print_messages(found.messages[seen:], as_json)
+        seen = len(found.messages)
+        if found.progress is not None and (line := f"{_progress(found)}") != last:
+            say(f"  {line}", as_json)
+            last = line
+        if found.state in ("COMPLETED", "TERMINATED") or time.monotonic() > deadline:
+            break
+    if as_json:
+        click.echo(json.dumps(city.client.get(path_of(city.base, "transfers", transfer))))
+    if found.state == "TERMINATED":
+        _failed(found, as_json)
+
+
+@transfer_command.command("access")
+@click.argument("transfer")
+@node_options
+def transfer_access(transfer: str, node: str | None, home: Path | None, as_json: bool) -> None:
+    """Print the URL and token of a running transfer as a curl command."""
+    _, client, base = connect(node, home)
+    access = client.get(path_of(base, "transfers", transfer, "access"))
+    show(access, as_json, [access["curl"]])
+
+
+@transfer_command.command("fetch")
+@click.argument("transfer")
+@click.option(
+    "-o", "--output", type=click.Path(dir_okay=False, path_type=Path), help="Where to write it."
+)
+@node_options
+def fetch_transfer(
+    transfer: str, output: Path | None, node: str | None, home: Path | None, as_json: bool
+) -> None:
+    """Fetch the bytes of a transfer into a file; the same command goes on where it was cut."""
+    from hansa.client import fetch
+
+    connected = connect(node, home)
+    _, client, base = connected
+    city = partner(connected)
+    found = city.transfer(transfer)
+    dataset = city.dataset(found.dataset_id)
+    if dataset.resource is None:
+        raise HansaError(
+            Code.invalid_request,
+            "This dataset is entities, not bytes.",
+            "They are read by query.",
+            next=f"hansa transfer access {transfer}",
+        )
+    file = output or Path(dataset.resource.name or "download")
+    bar: Any = None
+    for size, whole in fetch(client, path_of(base, "transfers", transfer, "file"), file):
+        if as_json:
+            continue
+        if bar is None:
+            bar = click.progressbar(length=whole or size, label=file.name, file=sys.stderr)
+            bar.render_progress()
+        bar.update(max(0, size - bar.pos))
+    if bar is not None:
+        bar.render_finish()
+    done = {"file": str(file), "bytes": file.stat().st_size}
+    show(done, as_json, [f"{file}: {done['bytes']} bytes"])
+
+
+def _verb(command_name: str, action: str, told: str, words: str, *, reason: bool = False) -> None:
+    """Make a command that does one of a transfer's actions."""
+
+    def command(
+        transfer: str,
+        node: str | None,
+        home: Path | None,
+        as_json: bool,
+        reason: str | None = None,
+    ) -> None:
+        _, client, base = connect(node, home)
+        body = {} if reason is None else {"reason": reason}
+        found = client.post(path_of(base, "transfers", transfer, action), body)
+        show(found, as_json, [told])
+
+    command.__doc__ = words
+    made: Callable[..., None] = click.argument("transfer")(node_options(command))
+    if reason:
+        made = click.option("--reason", required=True, help="The other side reads it.")(made)
+    transfer_command.command(command_name)(made)
+
+
+_verb("approve", "start", "Starting.", "Start a transfer that waits for you, as provider.")
+_verb("suspend", "suspend", "Paused.", "Pause a transfer; only you can resume it.", reason=True)
+_verb("resume", "resume", "Going on.", "Go on with a transfer that you paused.")
+_verb("complete", "complete", "Completed.", "Say that all data have been moved.")
+_verb("retry", "retry", "Sending again.", "Send the message that is on its way now.")
+_verb("download", "download", "Fetching to the node.", "Fetch all bytes to this node, or go on.")
+_verb("terminate", "terminate", "Ended.", "End a transfer; the agreement stays.", reason=True)
+_verb("end", "terminate", "Ended.", "End a transfer, as `terminate` does.", reason=True)

@@ -23,7 +23,8 @@ from hansa.dataplane.flow import (
 )
 from hansa.dataplane.flow_book import FlowBook, flow_ended
 from hansa.dataplane.model import DataAddress
-from hansa.dataplane.planes import Plane
+from hansa.dataplane.planes import ForeignPlane, Plane
+from hansa.dataplane.planes.choice import Planes
 from hansa.dataplane.ports import ControlPlane, Sealer
 from hansa.dataplane.progress import ProgressLedger
 from hansa.dataplane.service import Grants
@@ -64,26 +65,21 @@ class Flows:
         self._control = control
         self._clock = clock
         self._ids = ids
-        self._planes: list[Plane] = []
-        self._foreign: Plane | None = None
+        self._planes = Planes()
         self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
     def register(self, *planes: Plane) -> None:
         """Add planes; of two with one profile the first that serves the dataset is taken."""
-        self._planes += planes
+        self._planes.add(*planes)
 
-    def register_foreign(self, plane: Plane) -> None:
-        """Set the plane that stands for all that others operate: asked when none of ours serves."""
-        self._foreign = plane
+    def register_foreign(self, plane: ForeignPlane) -> None:
+        """Set the plane that stands for all that others operate."""
+        self._planes.foreign = plane
 
     @property
     def profiles(self) -> tuple[str, ...]:
         """Name every profile that a registered plane serves."""
-        return tuple(dict.fromkeys(name for plane in self._all for name in plane.profiles))
-
-    @property
-    def _all(self) -> list[Plane]:
-        return self._planes if self._foreign is None else [*self._planes, self._foreign]
+        return self._planes.profiles
 
     async def load(self) -> int:
         """Go on with the pushes that ran when the node stopped; give their number.
@@ -117,8 +113,8 @@ class Flows:
 
     async def check(self, asked: DataFlow, address: DataAddress | None = None) -> None:
         """Return when a plane of ours can do it; HansaError invalid_field, policy_unsupported."""
-        plane = await self.plane_for(asked)
-        await plane.check(asked, address)
+        flow = await self._planes.chosen(asked)
+        await (await self.plane_for(flow)).check(flow, address)
 
     async def prepare(self, asked: DataFlow, address: DataAddress | None = None) -> Opened:
         """Get ready as consumer, before the request; for a suspended flow: before its resume.
@@ -126,7 +122,7 @@ class Flows:
         Give the address that the provider has to send to, if it is a push.
         """
         async with self._lock(asked.id):
-            flow = await self._book.known(asked)
+            flow = await self._known(asked)
             if flow.opened is not None and flow.state is not FlowState.SUSPENDED:
                 return Opened(self._book.opened(flow, flow.opened))
             if flow.state not in (FlowState.INITIALIZED, FlowState.PREPARING, FlowState.SUSPENDED):
@@ -144,7 +140,7 @@ class Flows:
     async def requested(self, asked: DataFlow, address: DataAddress) -> None:
         """Keep the consumer's address of a push, durably; a newer one replaces it."""
         async with self._lock(asked.id):
-            flow = await self._book.known(asked)
+            flow = await self._known(asked)
             plane = await self.plane_for(flow)
             await plane.check(flow, address)
             await self._book.put(flow, sealed=self._book.sealed(flow, address))
@@ -155,7 +151,7 @@ class Flows:
         HansaError agreement_ended, not_found, transfer_ended, policy_unsupported, invalid_field.
         """
         async with self._lock(asked.id):
-            flow = await self._book.known(asked)
+            flow = await self._known(asked)
             if flow.state in ENDED:
                 raise flow_ended(flow)
             if flow.state is FlowState.STARTED and flow.opened is not None:
@@ -187,7 +183,7 @@ class Flows:
     async def started(self, asked: DataFlow, address: DataAddress | None = None) -> None:
         """Note as consumer that the provider started; an address is durable on return."""
         async with self._lock(asked.id):
-            flow = await self._book.known(asked)
+            flow = await self._known(asked)
             if flow.state in ENDED:
                 raise flow_ended(flow)
             plane = await self.plane_for(flow)
@@ -357,17 +353,10 @@ class Flows:
 
     async def plane_for(self, flow: DataFlow) -> Plane:
         """Give the plane that moves a flow; HansaError invalid_field when there is none."""
-        fitting = [p for p in self._all if flow.profile in p.profiles]
-        for plane in fitting:
-            if await plane.serves(flow):
-                return plane
-        raise HansaError(
-            Code.invalid_field,
-            f"The format {flow.profile!r} is not offered"
-            + (" for this dataset." if fitting else "."),
-            f"Use one of: {', '.join(self.profiles)}.",
-            field="format",
-        )
+        return await self._planes.plane_for(flow)
+
+    async def _known(self, asked: DataFlow) -> DataFlow:
+        return await self._planes.chosen(await self._book.known(asked))
 
     async def _answered(
         self,
@@ -383,7 +372,7 @@ class Flows:
             return Opened(ready=False)
         assert answer is None or isinstance(answer, DataAddress)
         kept = flow.opened
-        if answer is not None and (flow.push or plane is self._foreign):
+        if answer is not None and (flow.push or flow.plane):
             kept = self._book.sealed(flow, answer)
         await self._book.put(flow, state=done, opened=kept, reason=None)
         return Opened(answer)

@@ -7,7 +7,7 @@ from typing import Protocol
 from hansa.dataplane.flow import DataFlow, PlaneAnswer
 from hansa.dataplane.model import DataAddress
 
-__all__ = ["Plane"]
+__all__ = ["ForeignPlane", "Plane"]
 
 
 class Plane(Protocol):
@@ -61,4 +61,12 @@ class Plane(Protocol):
 
     async def terminate(self, flow: DataFlow, reason: str | None) -> None:
         """Stop for good, and forget secrets."""
+        ...
+
+
+class ForeignPlane(Plane, Protocol):
+    """All planes that others operate, as one."""
+
+    async def names(self, flow: DataFlow) -> bool:
+        """Say whether one was registered for this very dataset: it comes before ours."""
         ...

@@ -37,7 +37,11 @@ _CALLBACKS: dict[str, tuple[frozenset[FlowState], FlowState]] = {
 
 
 class ForeignPlanes:
-    """Every registered data plane that is not ours, chosen by profile in order of their ids."""
+    """Every registered data plane that is not ours, chosen by profile and labels.
+
+    The labels of a registration name datasets: such a plane moves those and no others, and comes
+    before our own planes. One without labels moves what none of ours does.
+    """
 
     def __init__(
         self,
@@ -75,8 +79,18 @@ class ForeignPlanes:
         return tuple(dict.fromkeys(name for peer in self._known for name in peer.profiles))
 
     async def serves(self, flow: DataFlow) -> bool:
-        """Say whether a plane is registered for the profile."""
-        return flow.profile in self.profiles
+        """Say whether a plane is registered for the profile, and this dataset if it has labels."""
+        return self._pick(flow) is not None
+
+    async def names(self, flow: DataFlow) -> bool:
+        """Say whether a plane is registered for the profile and this very dataset."""
+        peer = self._pick(flow)
+        return peer is not None and bool(peer.labels)
+
+    def _pick(self, flow: DataFlow) -> Peer | None:
+        fitting = [peer for peer in self._known if flow.profile in peer.profiles]
+        named = [peer for peer in fitting if flow.dataset_id in peer.labels]
+        return next(iter([*named, *(peer for peer in fitting if not peer.labels)]), None)
 
     async def check(self, flow: DataFlow, address: DataAddress | None) -> None:
         """Leave it to the plane."""
@@ -177,7 +191,9 @@ class ForeignPlanes:
     # -- within ----------------------------------------------------------------------------------
 
     async def _open(self, flow: DataFlow, verb: str, address: DataAddress | None) -> PlaneAnswer:
-        peer = next(each for each in self._known if flow.profile in each.profiles)
+        peer = self._pick(flow)
+        if peer is None:
+            raise _refused("No data plane is registered for this format any more.")
         driven = Driven(
             flow_id=flow.id, plane=peer.id, remote_id=flow.id, state=_S.INITIALIZED, opened=None
         )

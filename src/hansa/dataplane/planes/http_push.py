@@ -22,13 +22,21 @@ from hansa.dataplane.planes.ngsi_ld_push import authorization, refused
 from hansa.dataplane.ports import Client
 from hansa.dataplane.push import Allowance, Item, Pushes, Sink, Source
 from hansa.dataplane.ranges import Span, digest_header
-from hansa.dataplane.resources import FileResource, Resource, Resources, UpstreamResource, opened
+from hansa.dataplane.resources import (
+    Block,
+    FileResource,
+    Resource,
+    Resources,
+    UpstreamResource,
+    opened,
+)
 from hansa.dataplane.service import Grants
 from hansa.kernel import Code, HansaError
 from hansa.kernel.outbound import OutboundResponse
 
 PROFILE = "HttpData-PUSH"
 _IDLE_S = 300.0
+_NO_SUCH_METHOD = 501
 _ASK_S = 10.0
 _ANSWER_BYTES_MAX = 4_096
 _WORDS_MAX = 200
@@ -112,7 +120,7 @@ class ResourceSource:
                     yield rest
 
 
-async def _file(resource: FileResource, at: int) -> AsyncGenerator[bytes, None]:
+async def _file(resource: FileResource, at: int) -> AsyncGenerator[Block, None]:
     async with opened(resource) as file, aclosing(file.blocks(Span(at, resource.size))) as blocks:
         if at < resource.size:
             async for block in blocks:
@@ -142,7 +150,7 @@ class HttpSink:
             "HEAD", self._address.endpoint, headers=authorization(self._address), timeout_s=_ASK_S
         ) as response:
             status, headers = int(response.status), response.headers
-            if status >= 500 or status == 429:
+            if status == 429 or (status >= 500 and status != _NO_SUCH_METHOD):
                 raise await _refused(response)
             offset = headers.get("Upload-Offset", "")
             if status < 300 and offset.isascii() and offset.isdigit():

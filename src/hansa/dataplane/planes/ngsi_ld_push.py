@@ -11,6 +11,7 @@ from hansa.dataplane.model import DataAddress
 from hansa.dataplane.ports import Client
 from hansa.dataplane.push import Item, Pushes, Sink
 from hansa.dataplane.wire_ngsi_ld_1_9 import LINK, MEDIA_TYPE
+from hansa.dialect import BARE
 from hansa.kernel import Clock, Code, HansaError
 from hansa.kernel.outbound import OutboundResponse
 
@@ -58,7 +59,7 @@ def authorization(address: DataAddress) -> dict[str, str]:
     secret = address.authorization
     if not secret:
         return {}
-    known = secret.lower().startswith(("bearer ", "basic "))
+    known = address.auth_type == BARE or secret.lower().startswith(("bearer ", "basic "))
     return {"Authorization": secret if known else f"{address.auth_type.capitalize()} {secret}"}
 
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
+
+import structlog
 
 from hansa.identity import did_web, wire_dcp_1_0, wire_did_1_0, wire_vcdm_2_0
 from hansa.identity.model import (
@@ -27,6 +30,7 @@ from hansa.kernel import Clock, Code, HansaError, Ids
 from hansa.kernel.crypto import KeyRing, b64url, jose
 from hansa.kernel.store import Store
 
+_log = structlog.get_logger("hansa.identity")
 _REPLAY_SCOPE = "si-token"
 _PRESENTED_MAX = 4
 _PRESENTATION_LIFE_S = 600
@@ -71,6 +75,7 @@ class Identity:
         self._clock = clock
         self._ids = ids
         self._services = tuple(services)
+        self._noting: set[str] = set()
         self._described: tuple[int, datetime, DidDocument] | None = None
         self._presentations: OrderedDict[str, tuple[int, int, datetime, str]] = OrderedDict()
 
@@ -134,8 +139,9 @@ class Identity:
         Every refusal is a HansaError with status 401: token_missing, token_malformed,
         token_audience, token_expired, did_unresolvable, token_signature, key_banned,
         membership_missing, membership_expired, issuer_untrusted, membership_suspended,
-        status_unavailable, token_replayed. A token counts once, also across a restart. With
-        `membership=False` (who asks to join) what is presented is not looked at.
+        status_unavailable, token_replayed. A token counts once, also across a restart: it is noted
+        no later than whatever its message changes. With `membership=False` (who asks to join) what
+        is presented is not looked at.
         """
         try:
             token = jose.read(_bearer(headers))
@@ -201,17 +207,43 @@ class Identity:
         name = hashlib.sha256(f"{claims.issuer}\0{claims.token_id}".encode()).digest()
         key = b64url(name)
         expires = datetime.fromtimestamp(claims.expires_s + wire_dcp_1_0.LEEWAY_S + 1, UTC)
-        if not await self._store.write(lambda tx: tx.remember(_REPLAY_SCOPE, key, expires)):
-            raise HansaError(
-                Code.token_replayed,
-                "The token was used before.",
-                "Make a new one, with its own `jti`, for each message.",
-                field="jti",
+        known = key in self._noting or await self._store.read(
+            lambda tx: tx.remembered(_REPLAY_SCOPE, key)
+        )
+        if known or key in self._noting:
+            raise _replayed()
+        self._noting.add(key)
+        try:
+            noted = await self._store.write_ahead(
+                lambda tx: tx.remember(_REPLAY_SCOPE, key, expires)
             )
+        except BaseException:
+            self._noting.discard(key)
+            raise
+        if noted.done() and not noted.result():  # another process was faster
+            self._noting.discard(key)
+            raise _replayed()
+        noted.add_done_callback(lambda done: self._noted(key, done))
+
+    def _noted(self, key: str, done: asyncio.Future[bool]) -> None:
+        """Leave it to the store, which knows it now; what could not be kept is held here."""
+        if done.cancelled() or done.exception() is not None:
+            _log.error("token_not_noted", exc_info=None if done.cancelled() else done.exception())
+        else:
+            self._noting.discard(key)
 
     async def resolve(self, did: str) -> DidDocument:
         """Give the DID document of a counterparty; HansaError did_unresolvable."""
         return await self._resolver.resolve(did)
+
+
+def _replayed() -> HansaError:
+    return HansaError(
+        Code.token_replayed,
+        "The token was used before.",
+        "Make a new one, with its own `jti`, for each message.",
+        field="jti",
+    )
 
 
 def _bearer(headers: Mapping[str, str]) -> str:

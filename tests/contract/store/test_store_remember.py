@@ -71,3 +71,31 @@ async def test_names_have_limits(
     with pytest.raises(HansaError) as refused:
         await database.store("north").write(lambda tx: tx.remember(scope, key, clock.now()))
     assert refused.value.code is Code.invalid_field
+
+
+async def test_what_is_remembered_can_be_asked_for(database: Database, clock: FixedClock) -> None:
+    store = database.store("north")
+    expires = clock.now() + timedelta(seconds=60)
+    assert not await store.read(lambda tx: tx.remembered("s", "k"))
+    await store.write(lambda tx: tx.remember("s", "k", expires))
+    assert await store.read(lambda tx: tx.remembered("s", "k"))
+    assert not await store.read(lambda tx: tx.remembered("t", "k"))
+    clock.move(61)
+    assert not await store.read(lambda tx: tx.remembered("s", "k"))
+
+
+async def test_what_is_written_ahead_is_there_before_a_later_write_returns(
+    database: Database, clock: FixedClock
+) -> None:
+    store = database.store("north")
+    expires = clock.now() + timedelta(seconds=60)
+    for number in range(20):
+        ahead = await store.write_ahead(
+            lambda tx, key=str(number): tx.remember("s", key, expires)  # type: ignore[misc]
+        )
+        seen = await store.write(
+            lambda tx, key=str(number): tx.remembered("s", key)  # type: ignore[misc]
+        )
+        assert seen
+        assert ahead.done()
+        assert ahead.result()

@@ -50,6 +50,9 @@ _REMEMBER = (
     " ON CONFLICT (participant, scope, key) DO UPDATE SET expires = excluded.expires"
     " WHERE remembered.expires <= ? RETURNING 1"
 )
+_REMEMBERED = (
+    "SELECT 1 FROM remembered WHERE participant = ? AND scope = ? AND key = ? AND expires > ?"
+)
 _ENQUEUE = (
     "INSERT INTO action (participant, id, machine, process, name, body, due, ready, attempts,"
     " error, dead, lease_owner, lease_until) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
@@ -197,6 +200,11 @@ class ReadDocuments:
                 pairs.insert(0, rarest)
                 break
         return [part for pair in pairs for part in (*owner, *pair)]
+
+    def remembered(self, scope: str, key: str) -> bool:
+        """Say whether `key` is noted in `scope` and has not expired."""
+        now = rows.micros(self._clock.now())
+        return bool(self._run(_REMEMBERED, (self.participant, scope, key, now)))
 
     def action(self, action_id: str) -> Action | None:
         """Give one action of the outbox, or None."""

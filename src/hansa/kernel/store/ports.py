@@ -10,6 +10,7 @@ is an `Action`, enqueued in the same transaction as the state that asks for it.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -143,6 +144,10 @@ class ReadTx(Protocol):
         """Give the version of a document (1 after the first put), or None."""
         ...
 
+    def remembered(self, scope: str, key: str) -> bool:
+        """Say whether `remember` noted `key` in `scope`, and it has not expired."""
+        ...
+
     def action(self, action_id: str) -> Action | None:
         """Give one action of the outbox, or None when it is completed or never was."""
         ...
@@ -222,6 +227,13 @@ class Store(Protocol):
 
         What the job raises is raised here, and then nothing of it is kept. A job may run again
         (a serialisation failure), so it has no effect outside the transaction.
+        """
+        ...
+
+    async def write_ahead(self, job: Callable[[Tx], R]) -> asyncio.Future[R]:
+        """Run `job` in a transaction that is durable before any later `write` returns.
+
+        Gives what will be its result; who answers only after a write of his own need not wait.
         """
         ...
 

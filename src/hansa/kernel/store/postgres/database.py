@@ -176,6 +176,12 @@ class PostgresStore:
         """Run `job` in a transaction of its own, in a thread; return after it is durable."""
         return await self._database.write(self.participant, job)
 
+    async def write_ahead(self, job: Callable[[Tx], R]) -> asyncio.Future[R]:
+        """Run `job` as `write` does: threads keep no order, so it is waited for."""
+        done: asyncio.Future[R] = asyncio.get_running_loop().create_future()
+        done.set_result(await self._database.write(self.participant, job))
+        return done
+
 
 def _each(connection: Connection, sql: str, rows: list[tuple[Any, ...]]) -> None:
     with connection.cursor() as cursor:

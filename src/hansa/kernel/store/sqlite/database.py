@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from pathlib import Path
@@ -176,7 +177,14 @@ class SqliteStore:
 
     async def write(self, job: Callable[[Tx], R], *, slow: bool = False) -> R:
         """Run `job` in the next group commit (in the writer's thread if `slow`); then return."""
+        result: R = await self._submit(job, slow)
+        return result
 
+    async def write_ahead(self, job: Callable[[Tx], R]) -> asyncio.Future[R]:
+        """Queue `job`: those that are queued later are committed with it, or after it."""
+        return self._submit(job, slow=False)
+
+    def _submit(self, job: Callable[[Tx], R], slow: bool) -> asyncio.Future[R]:
         def run(connection: apsw.Connection) -> tuple[R, bool, Handed]:
             tx = SqliteTx(connection, self.participant, self._clock)
             tx.taker = self._database.taker
@@ -184,5 +192,4 @@ class SqliteStore:
             handed = [(self.participant, action) for action in tx.handed.values()]
             return result, tx.outbox_changed, handed
 
-        result: R = await self._writer.submit(run, slow=slow)
-        return result
+        return self._writer.submit(run, slow=slow)

@@ -4,6 +4,7 @@ from hansa.dataplane.access import AccessStore
 from hansa.dataplane.consumer import Consumer, StreamedAnswer
 from hansa.dataplane.download import Downloads
 from hansa.dataplane.enforcement import Enforcement
+from hansa.dataplane.export import EntityExports
 from hansa.dataplane.feed import Entities
 from hansa.dataplane.flow import (
     FLOW_TRANSITIONS,
@@ -39,6 +40,7 @@ from hansa.dataplane.planes.http_push import Exports, HttpPush
 from hansa.dataplane.planes.mqtt_push import MqttPush
 from hansa.dataplane.planes.ngsi_ld_pull import NgsiLdPull
 from hansa.dataplane.planes.ngsi_ld_push import NgsiLdPush
+from hansa.dataplane.planes.sftp_push import SftpPush
 from hansa.dataplane.ports import AgreementSource, Client, ControlPlane, Sealer, Standing
 from hansa.dataplane.progress import ProgressLedger
 from hansa.dataplane.push import Pushes
@@ -81,8 +83,9 @@ __all__ = [
     "DataFlow",
     "Downloads",
     "Enforcement",
-    "Exports",
     "Entities",
+    "EntityExports",
+    "Exports",
     "Fetched",
     "FetchedAnswer",
     "FileResource",
@@ -114,6 +117,7 @@ __all__ = [
     "Resources",
     "Sealer",
     "Standing",
+    "SftpPush",
     "StreamedAnswer",
     "TransferUsage",
     "UpstreamResource",

@@ -203,7 +203,9 @@ class _Push:
         position = self._progress.position if reached is None else reached
         before = self._source.bytes_before(position)
         changes = {"position": position, "total_bytes": self._source.total_bytes}
-        if before is not None:
+        if not position:
+            changes |= {"bytes": 0, "items": 0}
+        elif before is not None:
             changes["bytes"] = before
         self._note(**changes)
         async with aclosing(self._source.items(position, self._allowance)) as items:

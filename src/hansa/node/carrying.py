@@ -11,6 +11,7 @@ from hansa.dataplane import (
     HttpPull,
     HttpPush,
     ReceivedFiles,
+    SftpPush,
 )
 from hansa.kernel.crypto import Sealer
 from hansa.node.shelf import Shelf
@@ -63,6 +64,16 @@ class Carrying:
                 resources=shelf,
                 inboxes=participant.pushing.inboxes,
                 receiver=receiver,
+                exports=participant.pushing.exports,
+            ),
+            SftpPush(
+                grants,
+                participant.pushing.pushes,
+                client,
+                resolver=client,
+                resources=shelf,
+                exports=participant.pushing.exports,
+                has_entities=shelf.has_entities,
             ),
         )
 

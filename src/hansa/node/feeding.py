@@ -7,7 +7,15 @@ from hashlib import sha256
 from typing import Any
 
 from hansa.broker import Broker, Change, Follower, Query, Slice
-from hansa.dataplane import Flows, Inboxes, MqttPush, NgsiLdPush, Notifications, Pushes
+from hansa.dataplane import (
+    EntityExports,
+    Flows,
+    Inboxes,
+    MqttPush,
+    NgsiLdPush,
+    Notifications,
+    Pushes,
+)
 from hansa.kernel import Clock, Ids
 from hansa.kernel.outbound import OutboundClient
 from hansa.kernel.store import Store
@@ -119,6 +127,7 @@ class Pushing:
         )
         self.inboxes.register(Notifications(store, self.inboxes, mirrors))
         entities = BrokerEntities(broker)
+        self.exports = EntityExports(entities)
         flows.register(
             NgsiLdPush(
                 self.pushes,

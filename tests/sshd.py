@@ -1,0 +1,74 @@
+"""A real OpenSSH server for tests: `sshd` as this user on a free port, SFTP only."""
+
+from __future__ import annotations
+
+import asyncio
+import getpass
+import os
+import subprocess
+from pathlib import Path
+
+import asyncssh
+
+from mosquitto import free_port, required
+
+
+class Sshd:
+    """A server whose SFTP paths lie below `files`; it lets in the key `client_key`."""
+
+    def __init__(self, folder: Path) -> None:
+        self.program, self.sftp = required("sshd"), required("sftp-server")
+        self.folder, self.port = folder, free_port()
+        self.user = getpass.getuser()
+        self.files = folder / "files"
+        self.files.mkdir(parents=True)
+        host, client = (asyncssh.generate_private_key("ssh-ed25519") for _ in range(2))
+        self.client_key = client.export_private_key().decode()
+        self.host_key = host.export_public_key().decode().strip()
+        host.write_private_key(str(folder / "host"))
+        os.chmod(folder / "host", 0o600)
+        keys = folder / "authorized"
+        keys.write_bytes(client.export_public_key())
+        os.chmod(keys, 0o600)
+        log = folder / "sftp.log"
+        (folder / "sshd_config").write_text(
+            f"Port {self.port}\nListenAddress 127.0.0.1\nHostKey {folder}/host\n"
+            f"AuthorizedKeysFile {keys}\nStrictModes no\nUsePAM no\nPidFile {folder}/pid\n"
+            f"PasswordAuthentication no\nSubsystem sftp {self.sftp} -d {self.files}\n"
+        )
+        log.touch()
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def _begin(self) -> None:
+        if os.getuid() == 0:
+            os.makedirs("/run/sshd", mode=0o755, exist_ok=True)
+        with (self.folder / "log").open("ab") as log:
+            command = [self.program, "-D", "-e", "-f", str(self.folder / "sshd_config")]
+            self._process = subprocess.Popen(command, stdout=log, stderr=log)
+
+    async def start(self) -> None:
+        self._begin()
+        async with asyncio.timeout(10):
+            while True:
+                try:
+                    _, writer = await asyncio.open_connection("127.0.0.1", self.port)
+                except OSError:
+                    await asyncio.sleep(0.02)
+                    continue
+                writer.close()
+                return
+
+    def stop(self) -> None:
+        """Stop the server and cut those who are connected."""
+        process, self._process = self._process, None
+        if process is not None:
+            for child in _children(process.pid):
+                child.kill()
+            process.terminate()
+            process.wait(10)
+
+
+def _children(pid: int) -> list[object]:
+    import psutil
+
+    return list(psutil.Process(pid).children(recursive=True))

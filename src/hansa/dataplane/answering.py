@@ -95,7 +95,7 @@ async def send_blocks(
     right: Right,
     status: int,
     headers: Headers,
-    blocks: AsyncIterator[bytes],
+    blocks: AsyncIterator[bytes | bytearray],
 ) -> None:
     """Send an answer block by block, no faster than it is read; count what was handed over.
 

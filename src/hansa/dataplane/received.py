@@ -4,27 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
-from typing import TypeVar, TypeVarTuple, Unpack
 from urllib.parse import quote
 
 import msgspec
 
 from hansa.dataplane.resources import (
     DIGEST_BLOCK_BYTES,
-    READERS,
     Digester,
     digested,
+    in_thread,
     too_large,
     write_whole,
 )
 from hansa.kernel import Clock, Code, HansaError
 from hansa.kernel.store import Kind, Store, Tx
-
-T = TypeVar("T")
-A = TypeVarTuple("A")
 
 
 class Received(msgspec.Struct, frozen=True, kw_only=True):
@@ -67,7 +62,7 @@ class Part:
     async def open(self) -> None:
         """Open for appending; what was there before is digested again when it is not known."""
         if self._descriptor is None:
-            self._descriptor = await _in_thread(self._opened)
+            self._descriptor = await in_thread(self._opened)
 
     def _opened(self) -> int:
         self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -89,7 +84,7 @@ class Part:
     async def _flush(self) -> None:
         if self._held:
             block, self._held, self._held_bytes = b"".join(self._held), [], 0
-            writing = asyncio.ensure_future(_in_thread(self._write, block))
+            writing = asyncio.ensure_future(in_thread(self._write, block))
             try:
                 await asyncio.shield(writing)
             except asyncio.CancelledError:
@@ -108,21 +103,21 @@ class Part:
                 await self._flush()
             finally:
                 descriptor, self._descriptor = self._descriptor, None
-                await _in_thread(os.close, descriptor)
+                await in_thread(os.close, descriptor)
 
     async def restart(self) -> None:
         """Forget what came, as for another content."""
         await self.open()
         self._held, self._held_bytes, self._digester = [], 0, Digester()
         assert self._descriptor is not None, "it was opened"
-        await _in_thread(os.ftruncate, self._descriptor, 0)
+        await in_thread(os.ftruncate, self._descriptor, 0)
 
     async def digest(self) -> str:
         """Give the SHA-256 (hex) of all that has come, durable on disk."""
         await self.open()
         await self._flush()
         assert self._descriptor is not None, "it was opened"
-        await _in_thread(os.fsync, self._descriptor)
+        await in_thread(os.fsync, self._descriptor)
         return self._digester.hexdigest()
 
 
@@ -143,7 +138,7 @@ class ReceivedFiles:
         """Count the bytes of a transfer's growing file."""
         path = self.part(transfer_id).path
         try:
-            return (await _in_thread(path.stat)).st_size
+            return (await in_thread(path.stat)).st_size
         except FileNotFoundError:
             return 0
 
@@ -172,7 +167,7 @@ class ReceivedFiles:
             location=place,
             at=self._clock.now(),
         )
-        await _in_thread(_moved, part.path, self.folder / place)
+        await in_thread(_moved, part.path, self.folder / place)
 
         def job(tx: Tx) -> None:
             tx.put(RECEIVED, received)
@@ -183,7 +178,7 @@ class ReceivedFiles:
     async def discard(self, transfer_id: str) -> None:
         """Delete what came in part; a file that came whole stays."""
         path = self.part(transfer_id).path
-        await _in_thread(_unlinked, path)
+        await in_thread(_unlinked, path)
 
 
 def _moved(source: Path, target: Path) -> None:
@@ -193,10 +188,6 @@ def _moved(source: Path, target: Path) -> None:
 
 def _unlinked(path: Path) -> None:
     path.unlink(missing_ok=True)
-
-
-async def _in_thread(work: Callable[[Unpack[A]], T], *arguments: *A) -> T:
-    return await asyncio.get_running_loop().run_in_executor(READERS, work, *arguments)
 
 
 def _plain(transfer_id: str) -> str:

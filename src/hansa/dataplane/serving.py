@@ -27,6 +27,7 @@ from hansa.dataplane.ranges import (
 )
 from hansa.dataplane.resources import (
     BLOCK_BYTES,
+    Block,
     FileResource,
     OpenFile,
     Resource,
@@ -168,7 +169,7 @@ async def _parts(
         (b"content-length", b"%d" % length),
     ]
 
-    async def body() -> AsyncGenerator[bytes, None]:
+    async def body() -> AsyncGenerator[Block, None]:
         for head, span in zip(heads, spans, strict=True):
             yield head
             async with aclosing(file.blocks(span)) as blocks:

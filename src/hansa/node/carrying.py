@@ -30,6 +30,7 @@ def shelf_of(participant: Participant, shared: Shared) -> Shelf:
         shared.client,
         Sealer(shared.secret, "resource"),
         shared.ids,
+        shared.clock,
         bytes_max=shared.settings.files.bytes_max,
     )
 

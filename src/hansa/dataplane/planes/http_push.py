@@ -80,6 +80,7 @@ class ResourceSource:
         """Give the blocks from an offset on."""
         await allowance.scope()
         at = int(position or 0)
+        blocks: AsyncGenerator[Block, None]
         if isinstance(self._resource, UpstreamResource):
             blocks = self._upstream(self._resource, at)
         else:
@@ -87,7 +88,7 @@ class ResourceSource:
         async with aclosing(blocks):
             async for block in blocks:
                 at += len(block)
-                yield Item(position=str(at), body=block)
+                yield Item(position=str(at), body=bytes(block))
 
     async def _upstream(self, resource: UpstreamResource, at: int) -> AsyncGenerator[bytes, None]:
         headers = {**resource.headers, "Accept-Encoding": "identity"}

@@ -61,6 +61,17 @@ def bare_token(header: str) -> str | None:
     return header if header and edc.TOKEN.fullmatch(header) else None
 
 
+def complete_offer(
+    asked: Mapping[str, Any], published: Mapping[str, Any], dialect: str | None
+) -> dict[str, Any]:
+    """Give the offer that a consumer asks for with what its dialect can't repeat of ours.
+
+    Only what restricts nothing by itself is put back: the name of the ODRL profile.
+    """
+    lost = dialect == EDC and "profile" not in asked and "profile" in published
+    return {**asked, "profile": published["profile"]} if lost else dict(asked)
+
+
 def page_wanted(wanted: object) -> edc.PageWanted | None:
     """Give the page that the `filter` of a CatalogRequestMessage asks for; None: no page.
 

@@ -190,3 +190,12 @@ def test_only_edcs_409_means_too_early() -> None:
     assert dialect.refused_too_early(409, EDC)
     assert not dialect.refused_too_early(400, EDC)
     assert not dialect.refused_too_early(409, None)
+
+
+def test_only_the_profile_that_edc_can_not_repeat_is_put_back() -> None:
+    published = {"@id": "o", "profile": "p", "permission": [{"action": "use"}], "obligation": []}
+    asked = {"@id": "o", "permission": [{"action": "read"}]}
+    assert dialect.complete_offer(asked, published, EDC) == {**asked, "profile": "p"}
+    assert dialect.complete_offer(asked, published, None) == asked
+    other = {**asked, "profile": "q"}
+    assert dialect.complete_offer(other, published, EDC) == other

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from exchange_world import DATASET, OFFER, World
-from hansa.exchange import ContractNegotiation
+from hansa.exchange import ContractNegotiation, OfferedDataset
 
 STANDARD = ["https://w3id.org/dspace/2025/1/context.jsonld"]
 EDC = [*STANDARD, "https://w3id.org/edc/dspace/v0.0.1"]
@@ -72,3 +72,34 @@ async def test_an_agreement_made_anew_must_say_the_same(
     assert status == 400
     found = await world.consumer.exchange.negotiation(mine.id)
     assert (found.state, found.agreement_id) == ("AGREED", "urn:a:1")
+
+
+@pytest.mark.parametrize(("context", "status"), [(EDC, 201), (STANDARD, 400)])
+async def test_edc_asks_for_an_offer_without_its_profile(
+    world: World, context: list[str], status: int
+) -> None:
+    published = {**OFFER, "profile": "https://example.org/profile"}
+    world.provider.offers[OFFER["@id"]] = OfferedDataset(DATASET, published)
+    message = {
+        "@context": context,
+        "@type": "ContractRequestMessage",
+        "consumerPid": "urn:c:1",
+        "callbackAddress": "http://localhost:1/dsp",
+        "offer": {**OFFER, "@type": "Offer", "target": DATASET},
+    }
+    found, _ = await world.post(world.provider, "/negotiations/request", message)
+    assert found == status
+
+
+async def test_a_transfer_speaks_the_dialect_of_its_negotiation(world: World) -> None:
+    mine, message = await agreed(world, EDC)
+    world.heal()
+    pids = {name: message[name] for name in ("consumerPid", "providerPid")}
+    await world.steps()
+    final = {**pids, "@context": EDC, "@type": "ContractNegotiationEventMessage"}
+    events = f"/negotiations/{mine.id}/events"
+    await world.post(world.consumer, events, {**final, "eventType": "FINALIZED"})
+    found = await world.consumer.exchange.negotiation(mine.id)
+    assert found.state == "FINALIZED", found.error
+    transfer = await world.consumer.exchange.request_transfer(str(found.agreement_id))
+    assert transfer.dialect == "edc"

@@ -58,8 +58,9 @@ class Transfers(Agreements):
             raise conflict(
                 "The data of this agreement is our own.", "Its consumer asks for transfers."
             )
-        base = await self._base(agreement, callback)
+        base, dialect = await self._reached(agreement, callback)
         process = self._new_transfer(Role.consumer, agreement, base, format)
+        process = msgspec.structs.replace(process, dialect=dialect)
         if address is not None and not process.push:
             raise _no_address("A pull has no address of ours: the provider gives one.")
         await self.ports.data_plane.check(process, agreement)
@@ -72,17 +73,20 @@ class Transfers(Agreements):
 
         return await self.commit(job)
 
-    async def _base(self, agreement: Agreement, callback: str | None) -> str:
-        if callback is not None:
-            return check_url(callback, "callback")
-        if agreement.callback is not None:
-            return agreement.callback
+    async def _reached(self, agreement: Agreement, callback: str | None) -> tuple[str, str | None]:
+        """Give where the provider is reached, and the dialect that it spoke when it agreed."""
         negotiation = await self.store.read(
             lambda tx: tx.get(NEGOTIATIONS, agreement.negotiation_id or "-")
         )
+        dialect = None if negotiation is None else negotiation.dialect
+        if callback is not None:
+            return check_url(callback, "callback"), dialect
+        if agreement.callback is not None:
+            return agreement.callback, dialect
         if negotiation is not None:
-            return negotiation.callback
-        return (await self.ports.parties.dsp_base(agreement.counterparty)).rstrip("/")
+            return negotiation.callback, dialect
+        base = await self.ports.parties.dsp_base(agreement.counterparty)
+        return base.rstrip("/"), dialect
 
     def _new_transfer(
         self,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Awaitable, Callable, Sequence
 
 import msgspec
@@ -79,6 +80,13 @@ class Directory:
             for party in self._known.values()
             if party.did != self._did and party.state == "active"
         ]
+
+    async def meet(self, did: str) -> None:
+        """Ask who a participant is that was not heard of before; nothing happens otherwise."""
+        if did == self._did or did in self._known:
+            return
+        with contextlib.suppress(HansaError):  # its DID stands for its title until we know more
+            await self.members()
 
     def parties(self) -> list[KnownParty]:
         """List everybody who was in the directory, by title."""

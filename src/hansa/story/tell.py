@@ -186,7 +186,7 @@ def _find(clients: Mapping[str, Client], narrator: Narrator) -> Json:
         return next((i for i in items if i["title"] == wanted and not i["own"]), None)
 
     dataset = _await("the catalogue entry", look)
-    narrator.done("find", f"{CONSUMER} finds “{wanted}” in its neighbour's catalogue")
+    narrator.done("discover", f"{CONSUMER} finds “{wanted}” in its neighbour's catalogue")
     return dataset
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -18,6 +19,7 @@ from hansa.node.management.layers import STEP, Layer
 from hansa.node.participant import Participant
 
 _SPAN = timedelta(hours=24)
+_SPAN_MAX = timedelta(days=10 * 365)
 _SAMPLE = 20
 _LIST_MAX = 200
 _HISTORY = timedelta(days=2)
@@ -29,9 +31,8 @@ class Map(Access):
     async def map_layers(self, caller: Caller, participant: str) -> Json:
         """Give the layers with their GeoJSON addresses, the time span and the tile setting."""
         p = self.participant(caller, participant)
-        views = await asyncio.gather(
-            *(self._layer_view(p, layer) for layer in await self._layers(p))
-        )
+        drawn = await self._layers(p)
+        views = await asyncio.gather(*(self._layer_view(p, layer) for layer in drawn))
         now = self.host.clock.now()
         last = _quarter(now)
         tiles = self.host.settings.map
@@ -43,7 +44,7 @@ class Map(Access):
             "tiles": {"url": tiles.tiles_url, "attribution": tiles.tiles_attribution}
             if tiles.tiles_url
             else None,
-            "time": {"start": iso(last - _SPAN), "end": iso(last), "step_s": 900},
+            "time": {"start": iso(_first(drawn, last)), "end": iso(last), "step_s": 900},
         }
 
     async def layer_features(
@@ -263,6 +264,13 @@ def _scale(attribute: Attribute | None, features: list[Json]) -> Json | None:
         "min": min(values, default=0),
         "max": max(values, default=1),
     }
+
+
+def _first(drawn: Sequence[Layer], last: datetime) -> datetime:
+    """Give where the map's time begins: with the oldest observation, at least a day ago."""
+    spans = (layer.dataset.temporal for layer in drawn if layer.measured is not None)
+    starts = [span.start for span in spans if span is not None and span.start is not None]
+    return max(_quarter(min([last - _SPAN, *starts])), last - _SPAN_MAX)
 
 
 def _quarter(at: datetime) -> datetime:

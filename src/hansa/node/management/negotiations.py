@@ -84,8 +84,7 @@ class Negotiations(Trade):
                 raise _missing("offer", "Give the provider's offer as ODRL.")
             title, asked = dataset_id, offer
         else:
-            with given("provider_did"):
-                dataset = await p.remote.dataset(provider_did, dataset_id)
+            dataset = await self._published_by(p, provider_did, dataset_id)
             title, asked = dataset.title, _asked(dataset, offer_id, offer)
             await p.remember(dataset)
         with given("counterparty_url" if counterparty_url else "provider_did"):
@@ -94,6 +93,21 @@ class Negotiations(Trade):
             )
         p.journal.note("negotiation.requested", f"Asked for “{title}”", process.id)
         return await self._negotiation(p, process)
+
+    async def _published_by(self, p: Participant, did: str, dataset_id: str) -> RemoteDataset:
+        try:
+            with given("provider_did"):
+                return await p.remote.dataset(did, dataset_id)
+        except HansaError as error:
+            if error.code is not Code.not_found:
+                raise
+            raise HansaError(
+                Code.not_found,
+                "The provider has no such dataset for us.",
+                "It was withdrawn, or is not meant for us.",
+                field="dataset_id",
+                next="hansa catalogue",
+            ) from error
 
     async def offer(
         self,

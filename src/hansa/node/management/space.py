@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator
+from urllib.parse import urlsplit
 
 import msgspec
 from starlette.requests import Request
@@ -167,8 +168,20 @@ class Space(Access):
         p = self.participant(caller, participant)
         if p.membership is None:
             raise HansaError(Code.illegal_state, "An authority does not join: others join it.")
-        with given("authority_url"):
-            view = await p.membership.join(authority_url, message)
+        try:
+            with given("authority_url"):
+                view = await p.membership.join(authority_url, message)
+        except HansaError as error:
+            if error.code is not Code.did_unresolvable or urlsplit(authority_url).path.strip("/"):
+                raise
+            url = f"{authority_url.rstrip('/')}/authority"
+            raise HansaError(
+                Code.invalid_field,
+                f"No authority answers at {authority_url}.",
+                "The URL of an authority ends in its own name on its node.",
+                field="authority_url",
+                next=f"hansa join {url}",
+            ) from error
         p.journal.note("membership.requested", f"Asked {authority_url} for membership")
         return {"state": view.state, "reason": view.reason}
 

@@ -23,6 +23,7 @@ from hansa.node.management import views
 from hansa.node.management.access import Access, Json
 from hansa.node.management.messages import Conversation, message_view
 from hansa.node.participant import Participant
+from hansa.node.questions import attribute_infos
 from hansa.policy import count_limit, explain, read_template
 
 Process = ContractNegotiation | TransferProcess
@@ -35,6 +36,7 @@ class Trade(Access):
     async def _negotiation(
         self, p: Participant, process: ContractNegotiation, *, with_messages: bool = False
     ) -> Json:
+        await p.directory.meet(process.counterparty)
         known = await p.known_dataset(process.dataset_id)
         view = views.negotiation_view(
             process,
@@ -73,10 +75,12 @@ class Trade(Access):
     async def _talk(self, p: Participant, process: Process) -> Conversation:
         known = await p.known_dataset(process.dataset_id)
         names = {process.dataset_id: known.title} if known else {}
+        infos = attribute_infos(known.attributes) if known else ()
 
         def terms_of(offer: Mapping[str, Any]) -> str:
+            odrl = {**offer, "target": process.dataset_id}
             try:
-                return explain({**offer, "target": process.dataset_id}, names=names).summary
+                return explain(odrl, attributes=infos, names=names).summary
             except HansaError as error:  # what a counterparty sent need not make sense
                 return error.title
 
@@ -95,8 +99,9 @@ class Trade(Access):
         if flow is None:
             return None
         done = flow.progress
-        size, items = max(done.bytes, usage.bytes), max(done.items, usage.entities)
-        last = max((at for at in (done.last_at, usage.last_at) if at is not None), default=None)
+        size, items, last = done.bytes, done.items, done.last_at
+        if last is None:  # who fetches by queries moves nothing but what is counted
+            size, items, last = usage.bytes, usage.entities, usage.last_at
         rate = None
         if flow.state is FlowState.STARTED:
             age_s = (p.clock.now() - flow.created).total_seconds()

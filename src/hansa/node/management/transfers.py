@@ -5,16 +5,20 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 from typing import Any
+from urllib.parse import quote
 
 import msgspec
 
+from hansa.catalogue import RemoteResource, Resource
+from hansa.dataplane import DataAddress as PlaneAddress
 from hansa.dataplane import FetchedAnswer
-from hansa.exchange import DataAddress, Role
+from hansa.exchange import DataAddress, Role, TransferProcess
 from hansa.identity import Caller
 from hansa.kernel import Code, HansaError, iso
 from hansa.node.management.access import Json
 from hansa.node.management.pages import LIMIT_MAX, checked_limit, page_of
 from hansa.node.management.trade import Trade, reached, reached_at
+from hansa.node.participant import Participant
 
 
 class Transfers(Trade):
@@ -136,6 +140,9 @@ class Transfers(Trade):
             if error.code in (Code.not_found, Code.transfer_ended):
                 return None
             raise
+        known = await p.known_dataset(process.dataset_id)
+        if known is not None and known.resource is not None:
+            return self._bytes_access(p, process, known.resource, address)
         url = f"{address.endpoint}/entities?{await p.type_query(process.dataset_id)}limit=100"
         bearer = f"Bearer {address.authorization}"
         geojson = f"{url}&options=keyValues&format=geojson"
@@ -147,6 +154,29 @@ class Transfers(Trade):
                 "url": geojson,
                 "header": {"Authorization": bearer, "Accept": "application/geo+json"},
                 "basic": {"user": "hansa", "password": address.authorization},
+            },
+        }
+
+    def _bytes_access(
+        self,
+        p: Participant,
+        process: TransferProcess,
+        resource: Resource | RemoteResource,
+        address: PlaneAddress,
+    ) -> Json:
+        """Give the same of a transfer of bytes, and where this node passes them on."""
+        bearer = f"Bearer {address.authorization}"
+        path = f"/api/v1/participants/{p.id}/transfers/{quote(process.id, safe='')}/file"
+        return {
+            "endpoint": address.endpoint,
+            "authorization": bearer,
+            "curl": f"curl -OJ -H 'Authorization: {bearer}' '{address.endpoint}'",
+            "qgis": None,
+            "download": {
+                "url": path,
+                "name": resource.name,
+                "size_bytes": resource.size,
+                "media_type": resource.media_type,
             },
         }
 

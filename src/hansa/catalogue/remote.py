@@ -22,12 +22,13 @@ from hansa.catalogue.wire_dsp_2025_1 import (
     read_dataset,
 )
 from hansa.kernel import Clock, Code, HansaError
-from hansa.kernel.jsonld import DSP_CONTEXT_URL
+from hansa.kernel.jsonld import DSP_CONTEXT_URL, is_plain
 from hansa.kernel.outbound import OutboundResponse
 
 _log = structlog.get_logger("hansa.catalogue")
 _LINK = re.compile(r'<([^>]*)>\s*;[^,<]*\brel\s*=\s*"?next\b', re.IGNORECASE)
 _KEPT_MAX = 1_000
+_SHORT_BYTES = 16 * 1024
 _UNSUPPORTED = 400
 _Key = tuple[str, Wanted]
 
@@ -152,7 +153,10 @@ class RemoteCatalogues:
             raise HansaError(Code.not_found, "The provider has no such dataset for us.")
         if not answer.ok:
             raise _refused(answer)
-        return await asyncio.to_thread(read_dataset, answer.json(), participant=did)
+        document = answer.json()
+        if len(answer.body) <= _SHORT_BYTES and isinstance(document, dict) and is_plain(document):
+            return read_dataset(document, participant=did)  # microseconds: no thread for that
+        return await asyncio.to_thread(read_dataset, document, participant=did)
 
     def _fresh(self, key: _Key) -> RemoteCatalogue | None:
         kept = self._kept.get(key)

@@ -148,6 +148,8 @@ class OutboundClient:
             raise HansaError(Code.outbound_blocked, "Only http and https URLs are called.")
         if parsed.user or parsed.password:
             raise HansaError(Code.outbound_blocked, "A URL with a user or password is not called.")
+        if parsed.host[-1].isalpha() and ":" not in parsed.host:
+            return parsed  # a name, not an address: what it resolves to is checked
         try:
             permitted = address_permitted(parsed.host, self._limits)
         except ValueError:

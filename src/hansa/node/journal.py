@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Coroutine
 from datetime import datetime
+from typing import Any
 
 import msgspec
 import structlog
@@ -80,7 +81,11 @@ class Journal:
         )
         for follower in self._followers:
             follower.tell(event)
-        task = asyncio.ensure_future(self._write(event))
+        self.soon(self._write(event))
+
+    def soon(self, noting: Coroutine[Any, Any, None]) -> None:
+        """Let something that notes an event run by itself; `settled` waits for it too."""
+        task = asyncio.ensure_future(noting)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
@@ -135,7 +140,7 @@ class Journal:
 
     async def settled(self) -> None:
         """Wait until what was noted so far is kept."""
-        if self._tasks:
+        while self._tasks:
             await asyncio.gather(*self._tasks, return_exceptions=True)
 
     async def follow(self, after: str | None = None) -> AsyncGenerator[Event | Moved | None, None]:

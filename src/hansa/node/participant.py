@@ -345,11 +345,15 @@ class Participant(Questions):
             entries = []
         return [KnownParty(did=e.did, title=e.title, url=e.url, state=e.state) for e in entries]
 
-    async def _changed(self, change: Change) -> None:
+    def _changed(self, change: Change) -> None:
+        """Note a change in the journal; the answer to the counterparty does not wait for it."""
         word = _WORDS.get((change.kind, change.state))
         if word is None or change.pending is not None:
             self.journal.moved(change.kind, change.id)
-            return
+        else:
+            self.journal.soon(self._note(change, word))
+
+    async def _note(self, change: Change, word: str) -> None:
         if change.kind == "agreement":
             agreement = await self.exchange.agreement(change.id)
             dataset_id, other = agreement.dataset_id, agreement.counterparty

@@ -53,7 +53,9 @@ class Questions:
 
     async def remember(self, dataset: RemoteDataset) -> None:
         """Keep what a provider said of a dataset when we asked for it."""
-        await self.store.write(lambda tx: tx.put(KNOWN_DATASETS, dataset))
+        known = await self.store.read(lambda tx: tx.get(KNOWN_DATASETS, dataset.id))
+        if known != dataset:
+            await self.store.write(lambda tx: tx.put(KNOWN_DATASETS, dataset))
 
     async def known_dataset(self, dataset_id: str) -> Dataset | RemoteDataset | None:
         """Give a dataset of ours, or one that we asked for, or None."""

@@ -15,7 +15,7 @@ from hansa.exchange import DataAddress
 from sshd import Sshd
 
 NAME = "Sftp-PUSH"
-LARGE = 96 * 1024 * 1024
+LARGE = 40 * 1024 * 1024
 
 
 @pytest.fixture

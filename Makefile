@@ -7,7 +7,7 @@ DIST := src/hansa/web/static/dist/manifest.json
 WEB := $(shell find web -type f -not -path 'web/node_modules/*' 2>/dev/null)
 say = @printf '%s\n' "==> $(1)"
 
-.PHONY: up down test test-unit test-e2e check bench docs pages lock clean wheel soak help conformance-dsp interop-edc
+.PHONY: up down test test-unit test-e2e check bench docs pages lock clean wheel soak help conformance-dsp conformance-dps interop-edc
 help: ## Show the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /	/' | expand -t 16
 
@@ -43,6 +43,11 @@ bench: $(VENV)/.test $(DIST) ## Measure, write build/bench/*.json
 
 conformance-dsp: $(VENV)/.test ## Run the official Dataspace Protocol kit (needs a JDK and Maven)
 	@$(BIN)/python -m tests.conformance.dsp.kit.run
+
+conformance-dps: $(VENV)/.test ## Run the 38 scenarios of Data Plane Signaling, write build/conformance/dps.json
+	@mkdir -p build/conformance
+	-@$(BIN)/pytest -q -p no:randomly tests/conformance/dps --junitxml=build/conformance/dps.xml
+	@$(BIN)/python -m tests.conformance.dps.ids build/conformance/dps.xml build/conformance/dps.json
 
 interop-edc: $(VENV)/.test ## Trade with a real EDC connector both ways (needs a JDK and Maven)
 	@$(BIN)/python -m tests.interop.edc.run

@@ -3,13 +3,20 @@
  *
  * Attributes: `start`, `end` (ISO 8601), `step` (seconds), `value` (ISO; absent: live), `zone`.
  * Events: `hansa-time` {at: ISO string or null when live}. The handle is a plain range input, so
- * every key of one works; the text it announces is the instant in the zone.
+ * every key of one works; the text it announces is the instant in the zone. A span of more than two
+ * days can be looked at by day, by week, or whole; steps grow with it.
  */
-import { css, html, LitElement, svg } from "lit";
+import { css, html, LitElement, nothing, svg } from "lit";
 import { lessMotion } from "./colours";
 import { absolute, offsetOf, snap, timeTicks } from "./scale";
+import { isLong, type Range, type Span, stepOf, windowOf } from "./span";
 
 const FRAME_MS = 350;
+const RANGES: readonly (readonly [Range, string])[] = [
+  ["day", "A day"],
+  ["week", "A week"],
+  ["all", "Everything"],
+];
 
 class HansaTimeSlider extends LitElement {
   static override properties = {
@@ -19,6 +26,8 @@ class HansaTimeSlider extends LitElement {
     value: {},
     zone: {},
     playing: { state: true },
+    range: { state: true },
+    anchor: { state: true },
     wide: { state: true },
   };
 
@@ -28,6 +37,8 @@ class HansaTimeSlider extends LitElement {
   declare value: string | null;
   declare zone: string;
   declare playing: boolean;
+  declare range: Range;
+  declare anchor: number | null;
   declare wide: number;
 
   private timer = 0;
@@ -43,6 +54,8 @@ class HansaTimeSlider extends LitElement {
     this.value = null;
     this.zone = "UTC";
     this.playing = false;
+    this.range = "day";
+    this.anchor = null;
     this.wide = 600;
   }
 
@@ -65,6 +78,11 @@ class HansaTimeSlider extends LitElement {
       border: 1px solid var(--line-strong); border-radius: var(--radius);
       background: var(--paper); color: var(--ink); font: 560 var(--s1) / 1.4 var(--sans);
     }
+    select {
+      min-height: 32px; padding: 3px 8px; border: 1px solid var(--line-strong); border-radius: var(--radius);
+      background: var(--paper); color: var(--ink); font: 500 var(--s1) / 1.4 var(--sans);
+    }
+    select:focus-visible { outline: 2px solid var(--accent); outline-offset: 2px; }
     button:hover { border-color: var(--ink); }
     button[aria-pressed="true"] { background: var(--accent); border-color: var(--accent); color: var(--on-accent); }
     button:focus-visible, input:focus-visible { outline: 2px solid var(--accent); outline-offset: 2px; }
@@ -76,21 +94,48 @@ class HansaTimeSlider extends LitElement {
     .sr { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); }
   `;
 
+  /** The whole span, and the part of it that the handle moves in now. */
+  private get span(): Span {
+    const from = Date.parse(this.start);
+    return { from, to: Math.max(Date.parse(this.end), from + this.step * 1000) };
+  }
+
+  private get window(): Span {
+    const range = isLong(this.span) ? this.range : "all";
+    const offset = offsetOf(this.span.from, this.zone);
+    return windowOf(range, this.span, this.anchor ?? this.span.to, this.step * 1000, offset);
+  }
+
+  private get now(): number {
+    return this.value ? Date.parse(this.value) : this.span.to;
+  }
+
   private get from(): number {
-    return Date.parse(this.start);
+    return this.window.from;
   }
 
   private get to(): number {
-    return Math.max(Date.parse(this.end), this.from + this.step * 1000);
+    return this.window.to;
+  }
+
+  private get stepMs(): number {
+    return stepOf(this.window, this.step * 1000);
   }
 
   private get at(): number {
     return this.value ? Date.parse(this.value) : this.to;
   }
 
+  /** A time outside the window, played to or given by a link, moves the window. */
+  override willUpdate(): void {
+    const { from, to } = this.window;
+    if (this.value && (this.now < from || this.now > to)) this.anchor = this.now;
+  }
+
   override render(): unknown {
-    const stepMs = this.step * 1000;
-    const text = this.value ? absolute(this.at, this.zone) : `Now, ${absolute(this.to, this.zone)}`;
+    const text = this.value
+      ? absolute(this.at, this.zone)
+      : `Now, ${absolute(this.span.to, this.zone)}`;
     const pad = 8;
     const x = (t: number): number =>
       pad + ((t - this.from) / (this.to - this.from)) * (this.wide - 2 * pad);
@@ -107,9 +152,17 @@ class HansaTimeSlider extends LitElement {
         <button type="button" @click=${this.play} aria-pressed=${this.playing}>${this.playing ? "Pause" : "Play"}</button>
         <button type="button" @click=${() => this.move(1)} aria-label="One step on">▸</button>
         <button type="button" @click=${this.live} aria-pressed=${!this.value}>Live</button>
+        ${
+          isLong(this.span)
+            ? html`
+                <select aria-label="Span shown" .value=${this.range} @change=${this.onRange}>
+                  ${RANGES.map(([key, word]) => html`<option value=${key} ?selected=${key === this.range}>${word}</option>`)}
+                </select>`
+            : nothing
+        }
       </div>
       <label><span class="sr">Time shown on the map</span>
-        <input type="range" min=${this.from} max=${this.to} step=${stepMs} .value=${String(this.at)}
+        <input type="range" min=${this.from} max=${this.to} step=${this.stepMs} .value=${String(this.at)}
           aria-valuetext=${text} @input=${this.onInput} />
       </label>
       <svg aria-hidden="true" viewBox="0 0 ${this.wide} 18">
@@ -128,25 +181,33 @@ class HansaTimeSlider extends LitElement {
   }
 
   private choose(at: number): void {
-    const bound = Math.max(this.from, Math.min(this.to, at));
-    this.value = bound >= this.to ? null : new Date(bound).toISOString();
+    const { from, to } = this.span;
+    const bound = Math.max(from, Math.min(to, at));
+    this.value = bound >= to ? null : new Date(bound).toISOString();
     this.tell();
   }
 
   private onInput(event: Event): void {
     this.stop();
     const raw = Number((event.target as HTMLInputElement).value);
-    this.choose(snap(raw, this.from, this.step * 1000));
+    this.choose(snap(raw, this.from, this.stepMs));
   }
 
   private move(steps: number): void {
     this.stop();
-    this.choose(this.at + steps * this.step * 1000);
+    this.choose(this.at + steps * this.stepMs);
+  }
+
+  private onRange(event: Event): void {
+    this.stop();
+    this.anchor = this.now;
+    this.range = (event.target as HTMLSelectElement).value as Range;
   }
 
   private live(): void {
     this.stop();
     this.value = null;
+    this.anchor = null;
     this.tell();
   }
 
@@ -164,7 +225,7 @@ class HansaTimeSlider extends LitElement {
     if (!this.value) this.choose(this.from);
     const frames = lessMotion() ? 4 : 1;
     this.timer = window.setInterval(() => {
-      this.choose(this.at + this.step * 1000 * frames);
+      this.choose(this.at + this.stepMs * frames);
       if (!this.value) this.stop();
     }, FRAME_MS * frames);
   }

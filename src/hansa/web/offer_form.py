@@ -221,6 +221,18 @@ def attribute_names(suggestion: Json, columns: Sequence[str]) -> list[Json]:
     return [{"name": name, "title": name} for name in columns]
 
 
+def heads(suggestion: Json, columns: Sequence[str]) -> list[str]:
+    """Give the columns' headings: title and unit, as far as they are known."""
+    told = {a["name"]: a for a in suggestion.get("attributes") or ()}
+    found = []
+    for name in columns:
+        about = told.get(name, {})
+        unit = about.get("unit") or about.get("unit_code")
+        title = about.get("title") or name
+        found.append(f"{title} ({unit})" if unit else title)
+    return found
+
+
 def places(entities: Sequence[Json]) -> Json:
     """Give the places of entities as a FeatureCollection, for drawing."""
     found = []

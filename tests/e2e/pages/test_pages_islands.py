@@ -35,6 +35,34 @@ def test_the_map_follows_the_time_slider(page: Page, served: Served) -> None:
     expect(page.locator("#values-h")).to_have_text("Values now")
 
 
+def test_the_time_slider_spans_the_data_by_day_week_or_whole(browser: Browser, axe: str) -> None:
+    served = Served("much")
+    for page in signed_in(browser, served):
+        open_map(page, served)
+        slider = page.locator("hansa-time-slider input[type=range]")
+        slider.focus()
+        page.keyboard.press("Home")
+        expect(page.locator("#values-h")).to_contain_text("19 Nov 2026, 14:15 CET")
+        page.get_by_label("Span shown").select_option("all")
+        page.keyboard.press("Escape")
+        slider.focus()
+        page.keyboard.press("Home")
+        expect(page.locator("#values-h")).to_contain_text("20 Nov 2025, 14:15 CET")
+        page.keyboard.press("ArrowRight")
+        expect(page.locator("#values-h")).to_contain_text("21 Nov 2025, 14:15 CET")
+        page.get_by_label("Span shown").select_option("day")
+        slider.focus()
+        page.keyboard.press("Home")
+        expect(page.locator("#values-h")).to_contain_text("21 Nov 2025, 00:00 CET")
+        page.keyboard.press("ArrowRight")
+        expect(page.locator("#values-h")).to_contain_text("21 Nov 2025, 00:15 CET")
+        page.evaluate(axe)
+        assert page.evaluate("axe.run().then(r => r.violations.map(v => v.id))") == []
+        page.get_by_role("button", name="Live").click()
+        expect(page.locator("#values-h")).to_have_text("Values now")
+    served.stop()
+
+
 def test_a_row_of_the_table_opens_its_place_and_escape_comes_back(
     page: Page, served: Served, axe: str
 ) -> None:
@@ -82,7 +110,7 @@ def test_a_stopped_transfer_empties_its_layer_and_says_why(browser: Browser, fre
 def test_a_live_page_follows_what_happens_and_keeps_focus(browser: Browser, fresh: Served) -> None:
     for page in signed_in(browser, fresh):
         page.goto(f"{fresh.url}{CITY}/transfers")
-        link = page.get_by_role("link", name="Electricity of shops")
+        link = page.get_by_role("link", name="Electricity of shops").first
         link.focus()
         expect(page.locator("tbody tr").first).to_contain_text("Flowing")
         fresh.app.state.source.ended["t-1"] = "Enough"
@@ -144,8 +172,8 @@ def test_without_scripts_everything_but_the_map_works(browser: Browser, fresh: S
     page.get_by_role("button", name="Ask for it on these terms").click()
     expect(page.get_by_text("The request was sent to the provider")).to_be_visible()
     page.goto(f"{fresh.url}{CITY}/transfers/t-1")
-    page.get_by_text("Stop the transfer").first.click()
-    page.get_by_label("Reason").fill("Enough")
+    page.locator("summary", has_text="Stop the transfer").click()
+    page.locator("details[open]").get_by_label("Reason").fill("Enough")
     page.get_by_role("button", name="Stop the transfer").click()
     expect(page.locator(".probe")).to_contain_text("transfer_ended")
     page.goto(f"{fresh.url}{CITY}/publish")

@@ -318,9 +318,13 @@ class FakeSource(Trade):
 
     async def map_layers(self, caller: Caller, participant: str) -> Json:
         self._broken()
-        return data.map_layers(self.now, stopped=self.stopped("t-1")) if not self.empty else {
-            "bbox": None, "attribution": [], "layers": [], "tiles": None, "time": None,
-        }  # fmt: skip
+        if self.empty:
+            return {"bbox": None, "attribution": [], "layers": [], "tiles": None, "time": None}
+        found = data.map_layers(self.now, stopped=self.stopped("t-1"))
+        if self.much:
+            year = timedelta(days=365)
+            found["time"]["start"] = iso(data.quarter(self.now) - year)
+        return found
 
     async def templates(self, caller: Caller) -> Json:
         return {"items": data.TEMPLATES}
@@ -350,7 +354,7 @@ class FakeSource(Trade):
             "accepted": 2_157,
             "rejected_count": 3,
             "attributes": [
-                {"name": "no2", "title": "Nitrogen dioxide"},
+                {"name": "no2", "title": "Nitrogen dioxide", "unit": "µg/m³"},
                 {"name": "location", "title": "Place"},
             ],
             "bbox": [4.34, 51.99, 4.37, 52.02],

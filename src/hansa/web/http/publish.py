@@ -94,6 +94,7 @@ async def _prepared(
         "places": offer_form.places(suggestion["preview"]),
         "bbox": suggestion.get("bbox"),
         "preview": table,
+        "heads": offer_form.heads(suggestion, table["columns"]),
         "mapping_text": pretty,
         "templates": templates["items"],
         "problem": failed,

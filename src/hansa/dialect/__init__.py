@@ -6,12 +6,13 @@ from hansa.dialect.model import (
     EDC,
     authorization,
     bare_token,
-    complete_offer,
     makes_agreements_anew,
     page_wanted,
     read_address,
     recognise,
     refused_too_early,
+    restored_offer,
+    settling_s,
     write_address,
 )
 
@@ -21,11 +22,12 @@ __all__ = [
     "PageWanted",
     "authorization",
     "bare_token",
-    "complete_offer",
+    "restored_offer",
     "makes_agreements_anew",
     "page_wanted",
     "read_address",
     "recognise",
     "refused_too_early",
+    "settling_s",
     "write_address",
 ]

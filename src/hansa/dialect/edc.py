@@ -15,10 +15,14 @@ CONTEXT_URL = "https://w3id.org/edc/dspace/v0.0.1"
 NAMES = "https://w3id.org/edc/v0.0.1/ns/"
 TOO_EARLY = frozenset({409})
 """EDC's answer to a message that is not allowed in its present state; the standard says 400."""
+SETTLING_S = 0.1
+"""EDC notes the end of an exchange a moment after it was answered; what comes in between is refused
+(409), or taken and then overwritten: one of fifty negotiations at once ended so."""
 TOKEN = re.compile(r"[A-Za-z0-9._~+/=-]{16,4096}")
 _HTTP = "https://w3id.org/idsa/v4.1/HTTP"
 _HTTP_DATA = "HttpData"
 _OFFSET_MAX = 1_000_000
+_DEPTH_MAX = 24
 _QUERY = ("QuerySpec", NAMES + "QuerySpec")
 _ASKS_NOTHING: tuple[object, ...] = (None, "", [], "ASC")
 
@@ -133,3 +137,39 @@ def _refused(name: str, detail: str) -> HansaError:
     return HansaError(
         Code.invalid_field, "This filter can't be answered.", detail, field=f"filter.{name}"
     )
+
+
+# -- offers --------------------------------------------------------------------------------------
+
+
+def restored_offer(asked: Mapping[str, Any], published: Mapping[str, Any]) -> dict[str, Any]:
+    """Put back what EDC leaves out or rewrites when it repeats an offer of ours.
+
+    It drops the name of the profile, and writes a list of values as the text of its JSON.
+    """
+    offer: dict[str, Any] = _with_lists(asked, _DEPTH_MAX)
+    if "profile" not in offer and "profile" in published:
+        offer["profile"] = published["profile"]
+    return offer
+
+
+def _with_lists(value: Any, depth: int) -> Any:
+    if depth and isinstance(value, Mapping):
+        return {
+            name: _list_of(item) if name == "rightOperand" else _with_lists(item, depth - 1)
+            for name, item in value.items()
+        }
+    if depth and isinstance(value, list):
+        return [_with_lists(item, depth - 1) for item in value]
+    return value
+
+
+def _list_of(value: Any) -> Any:
+    """Give the list that a text like `[{"@value":"a"}]` stands for; else the value itself."""
+    if not isinstance(value, str) or not value.startswith("[{"):
+        return value
+    try:
+        items = msgspec.json.decode(value, type=list[dict[str, Any]])
+    except (msgspec.DecodeError, RecursionError):
+        return value
+    return items if all("@value" in item or "@id" in item for item in items) else value

@@ -17,6 +17,7 @@ BARE = "bare"
 """Authorisation type of an address whose secret is the whole `Authorization` header."""
 _MARKS = {edc.CONTEXT_URL: EDC}
 _TOO_EARLY = {EDC: edc.TOO_EARLY}
+_SETTLING_S = {EDC: edc.SETTLING_S}
 
 
 def recognise(document: object) -> str | None:
@@ -61,15 +62,14 @@ def bare_token(header: str) -> str | None:
     return header if header and edc.TOKEN.fullmatch(header) else None
 
 
-def complete_offer(
+def restored_offer(
     asked: Mapping[str, Any], published: Mapping[str, Any], dialect: str | None
 ) -> dict[str, Any]:
-    """Give the offer that a consumer asks for with what its dialect can't repeat of ours.
+    """Give the offer that a consumer asks for, as it was before its dialect rewrote ours.
 
-    Only what restricts nothing by itself is put back: the name of the ODRL profile.
+    It is for comparing with what was published; an agreement is made of the published terms.
     """
-    lost = dialect == EDC and "profile" not in asked and "profile" in published
-    return {**asked, "profile": published["profile"]} if lost else dict(asked)
+    return edc.restored_offer(asked, published) if dialect == EDC else dict(asked)
 
 
 def page_wanted(wanted: object) -> edc.PageWanted | None:
@@ -88,3 +88,8 @@ def refused_too_early(status: int, dialect: str | None) -> bool:
 def makes_agreements_anew(dialect: str | None) -> bool:
     """Say whether an agreement that is sent again comes as another one, with another id."""
     return dialect == EDC
+
+
+def settling_s(dialect: str | None) -> float:
+    """Give how long a counterparty needs after an exchange before the next message, in seconds."""
+    return _SETTLING_S.get(dialect or "", 0.0)

@@ -126,6 +126,7 @@ class Deciding:
                 assignee=process.counterparty,
                 purpose=declared_purpose(agreement),
                 now=self._clock.now(),
+                count=1,
             )
         )
         if decision.permitted or decision.expires_at is not None:

@@ -195,7 +195,30 @@ def test_only_edcs_409_means_too_early() -> None:
 def test_only_the_profile_that_edc_can_not_repeat_is_put_back() -> None:
     published = {"@id": "o", "profile": "p", "permission": [{"action": "use"}], "obligation": []}
     asked = {"@id": "o", "permission": [{"action": "read"}]}
-    assert dialect.complete_offer(asked, published, EDC) == {**asked, "profile": "p"}
-    assert dialect.complete_offer(asked, published, None) == asked
+    assert dialect.restored_offer(asked, published, EDC) == {**asked, "profile": "p"}
+    assert dialect.restored_offer(asked, published, None) == asked
     other = {**asked, "profile": "q"}
-    assert dialect.complete_offer(other, published, EDC) == other
+    assert dialect.restored_offer(other, published, EDC) == other
+
+
+@pytest.mark.parametrize(
+    ("sent", "restored"),
+    [
+        ('[{"@value":"a"},{"@value":"b"}]', [{"@value": "a"}, {"@value": "b"}]),
+        ('[{"@id":"urn:a"}]', [{"@id": "urn:a"}]),
+        ("[{", "[{"),
+        ('[{"other":1}]', '[{"other":1}]'),
+        ("[" * 5_000, "[" * 5_000),
+        ("a", "a"),
+        (["a"], ["a"]),
+    ],
+)
+def test_a_list_of_values_that_edc_wrote_as_text_is_a_list_again(
+    sent: object, restored: object
+) -> None:
+    def offer(value: object) -> dict[str, Any]:
+        constraint = {"leftOperand": "odrl:purpose", "operator": "isAnyOf", "rightOperand": value}
+        return {"@id": "o", "permission": [{"action": "use", "constraint": [{"or": [constraint]}]}]}
+
+    assert dialect.restored_offer(offer(sent), {}, EDC) == offer(restored)
+    assert dialect.restored_offer(offer(sent), {}, None) == offer(sent)

@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from hansa.dialect import complete_offer, makes_agreements_anew
+from hansa.dialect import makes_agreements_anew, restored_offer
 from hansa.exchange.errors import illegal, not_found
 from hansa.exchange.kinds import NEGOTIATIONS, peer_key
 from hansa.exchange.model import ContractNegotiation, NegotiationState, Role, Step
@@ -154,7 +154,7 @@ class Negotiations(Decisions):
         found = await self.ports.offers.find(caller, offer.get("target"), offer["@id"])
         if found is None:
             raise _with_pid(not_found("offer"), inbound)
-        if not same_terms(complete_offer(offer, found.offer, inbound.dialect), found.offer):
+        if not same_terms(restored_offer(offer, found.offer, inbound.dialect), found.offer):
             raise _with_pid(
                 HansaError(
                     Code.policy_conflict,

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
 
+from hansa.dialect import settling_s
 from hansa.exchange.errors import illegal, not_found, wrong_pid
 from hansa.exchange.kinds import AGREEMENTS, MESSAGES, NEGOTIATIONS, TRANSFERS
 from hansa.exchange.model import (
@@ -232,12 +233,14 @@ class Work:
     def _enqueue(self, process: P, message: Message, target: str, **changes: Any) -> P:
         core = self._core
         negotiation = isinstance(process, ContractNegotiation)
+        wait_s = settling_s(process.dialect)
         action = Action(
             id=core.ids.new(),
             machine=NEGOTIATION_MACHINE if negotiation else TRANSFER_MACHINE,
             process=process.id,
             name=SEND,
             body={"message": message.value},
+            due=core.clock.now() + timedelta(seconds=wait_s) if wait_s else None,
         )
         decided: P = msgspec.structs.replace(
             process,

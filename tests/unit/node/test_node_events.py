@@ -308,7 +308,7 @@ async def test_each_step_of_a_negotiation_reaches_who_follows(world: World) -> N
             _, name, data = await stream.next()
             if name == "change":
                 steps.append(data["kind"])
-            else:
-                assert data == {"kind": "negotiation", "id": asked["id"]}
+            elif data["kind"] == "negotiation":
+                assert data["id"] == asked["id"]
                 steps.append(name)
     assert steps.count("moved") >= 2, "what was sent and what was acknowledged in between"

@@ -13,7 +13,7 @@ from hansa.dataplane import StreamedAnswer
 from hansa.exchange import Role
 from hansa.identity import Caller
 from hansa.kernel import Code, HansaError
-from hansa.node.management.access import Json
+from hansa.node.management.access import Json, given
 from hansa.node.management.data import Data, DatasetBody
 from hansa.node.management.trade import Trade
 from hansa.node.participant import Participant
@@ -53,7 +53,8 @@ class Resources(Data, Trade):
         if source.location:
             resource = await p.shelf.adopt(source.location, **names)
         else:
-            resource = await p.shelf.link(source.url, headers=source.headers, **names)
+            with given("resource.url"):
+                resource = await p.shelf.link(source.url, headers=source.headers, **names)
         return await self._offer(p, body, resource)
 
     async def upload_resource(

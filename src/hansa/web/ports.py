@@ -14,10 +14,19 @@ from typing import Any, Protocol
 import msgspec
 from starlette.requests import Request
 
+from hansa.catalogue import Approval
 from hansa.identity import Caller
 from hansa.web.ports_trade import TradeSource
 
 Json = dict[str, Any]
+
+
+class ApprovalChange(msgspec.Struct, frozen=True, kw_only=True):
+    """Another answer to who decides requests; the offers of the dataset stay as they are."""
+
+    approval: Approval
+    template: str | msgspec.UnsetType = msgspec.UNSET
+    parameters: dict[str, Any] = {}
 
 
 class Upload(msgspec.Struct, frozen=True, kw_only=True):
@@ -176,8 +185,34 @@ class DataSource(Protocol):
         parameters: Mapping[str, Any],
         licence: str = "",
         attribution: str = "",
+        approval: Approval = "automatic",
     ) -> Json:
-        """Publish a source as a dataset with an offer: `{"dataset", "accepted", "rejected"}`."""
+        """Publish a source as a dataset with an offer: `{"dataset", "accepted", "rejected"}`.
+
+        `approval` says who answers requests: the terms by themselves, or the operator.
+        """
+        ...
+
+    async def publish_file(
+        self,
+        caller: Caller,
+        participant: str,
+        upload: Upload,
+        *,
+        title: str,
+        template: str,
+        parameters: Mapping[str, Any],
+        licence: str = "",
+        attribution: str = "",
+        approval: Approval = "automatic",
+    ) -> Json:
+        """Publish a source as it is, whatever it holds: `{"dataset"}`."""
+        ...
+
+    async def change_dataset(
+        self, caller: Caller, participant: str, dataset_id: str, change: msgspec.Struct
+    ) -> Json:
+        """Change a dataset of our own; members of `change` that are UNSET stay as they are."""
         ...
 
 

@@ -14,6 +14,7 @@ move), `pending` (the message on its way), `delivery` (its attempts, due, error)
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, Protocol
 
 from hansa.identity import Caller
@@ -207,8 +208,15 @@ class TransferSource(Protocol):
     ) -> Json | None:
         """Give URL, token, curl line and QGIS settings; None on the provider's side.
 
-        For a resource `download` is the address on this node that gives its bytes.
+        Of a resource `download` says where this node gives its bytes: `{"url", "name",
+        "size_bytes"|None, "media_type"}`.
         """
+        ...
+
+    async def received(
+        self, caller: Caller, participant: str, transfer_id: str
+    ) -> tuple[Path, str, str, str] | None:
+        """Give path, name, media type and SHA-256 of a file that came whole, or None."""
         ...
 
     async def probe_transfer(

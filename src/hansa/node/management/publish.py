@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from hansa import ingest
-from hansa.catalogue import Attribute, Temporal, slug
+from hansa.catalogue import Approval, Attribute, Temporal, slug
 from hansa.identity import Caller
 from hansa.kernel import Code, HansaError
 from hansa.node.management.access import Json, given
@@ -58,6 +58,7 @@ class Publishing(Offering):
         parameters: Mapping[str, Any],
         licence: str = "",
         attribution: str = "",
+        approval: Approval = "automatic",
         places: Upload | None = None,
     ) -> Json:
         """Write a source's rows as entities with history, and publish them as a dataset.
@@ -81,6 +82,7 @@ class Publishing(Offering):
                 ),
                 licence=licence,
                 attribution=attribution,
+                approval=approval,
             )
             self.check_terms(p, draft)
             await _write(p, result)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
-from hansa.catalogue import Resource
+from hansa.catalogue import Approval, Resource
 from hansa.dataplane import StreamedAnswer
 from hansa.exchange import Role
 from hansa.identity import Caller
@@ -17,7 +19,9 @@ from hansa.node.management.access import Json, given
 from hansa.node.management.data import Data, DatasetBody
 from hansa.node.management.trade import Trade
 from hansa.node.participant import Participant
+from hansa.web import Upload
 
+_PART_BYTES = 1024 * 1024
 _FORWARDED = ("range", "if-range", "if-none-match")
 
 
@@ -77,6 +81,34 @@ class Resources(Data, Trade):
             await p.shelf.drop(resource)
             raise
 
+    async def publish_file(
+        self,
+        caller: Caller,
+        participant: str,
+        upload: Upload,
+        *,
+        title: str,
+        template: str,
+        parameters: Mapping[str, Any],
+        licence: str = "",
+        attribution: str = "",
+        approval: Approval = "automatic",
+    ) -> Json:
+        """Publish what the pages were given as it is; an address is linked, not copied."""
+        body = DatasetBody(
+            title=title,
+            template=template,
+            parameters=dict(parameters),
+            licence=licence,
+            attribution=attribution,
+            approval=approval,
+        )
+        if upload.path is None:
+            source = ResourceFrom(url=upload.url or "", name=upload.name)
+            return await self.publish_resource(caller, participant, body, source)
+        parts = _parts(upload.path)
+        return await self.upload_resource(caller, participant, body, parts, name=upload.name)
+
     async def _offer(self, p: Participant, body: DatasetBody, resource: Resource) -> Json:
         dataset = await self.offer_entities(p, body, resource=resource)
         return {"dataset": await self._own(p, dataset, {})}
@@ -116,3 +148,12 @@ class Resources(Data, Trade):
         asked["Accept-Encoding"] = "identity"
         async with p.consumer.stream(transfer_id, "", headers=asked, bulk=True) as answer:
             yield answer
+
+
+async def _parts(path: Path) -> AsyncIterator[bytes]:
+    file = await asyncio.to_thread(path.open, "rb")
+    try:
+        while part := await asyncio.to_thread(file.read, _PART_BYTES):
+            yield part
+    finally:
+        file.close()

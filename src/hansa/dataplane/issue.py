@@ -73,7 +73,9 @@ def used(known: Grant, access: str) -> Grant:
 
 def _with(known: Grant, made: Issue, renewals: tuple[Renewal, ...], now: datetime) -> Grant:
     access = digest(made.access)
-    tokens = (*known.tokens, access)[-TOKENS_MAX:]
+    paired = {each.access for each in renewals}  # a repeated renewal shows it again
+    newest = known.tokens[-(TOKENS_MAX - 1) :]
+    tokens = (*(each for each in known.tokens if each in paired or each in newest), access)
     lives = {token: at for token, at in known.lives.items() if token in tokens}
     if made.refresh is not None and made.life_s is not None:
         lives[access] = now + timedelta(seconds=made.life_s)

@@ -257,6 +257,8 @@ DONE: dict[str, str] = {
     "resume": "The transfer goes on.",
     "complete": "The transfer is completed.",
     "transfer-stopped": "The transfer was stopped. Its token no longer works.",
+    "asks-operator": "From now on you answer each request for this dataset.",
+    "asks-nobody": "From now on the terms answer requests for this dataset.",
     "published": "The dataset is published and on offer.",
 }
 """What a page may say after an action: a closed list, named by `?done=`."""

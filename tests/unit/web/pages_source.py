@@ -31,6 +31,7 @@ class FakeSource(Trade):
         self.requests = [] if self.empty else self._requests()
         self.membership = "none" if self.empty else "member"
         self.published: list[Json] = []
+        self.approval = "automatic"
 
     @property
     def now(self) -> datetime:
@@ -224,7 +225,8 @@ class FakeSource(Trade):
 
     def datasets(self) -> list[Json]:
         """Give own and received datasets."""
-        return [*data.dataset_views(self.now, much=self.flavour == "much"), *self.published]
+        found = [*data.dataset_views(self.now, much=self.flavour == "much"), *self.published]
+        return [{**d, "approval": self.approval if d["own"] else None} for d in found]
 
     async def catalogue(
         self, caller: Caller, participant: str, *, q: str, publisher: str, theme: str
@@ -377,7 +379,9 @@ class FakeSource(Trade):
         parameters: Mapping[str, Any],
         licence: str = "",
         attribution: str = "",
+        approval: str = "automatic",
     ) -> Json:
+        self.sent.append({"publish": title, "approval": approval})
         made = {**self.datasets()[0], "id": f"urn:uuid:pub-{len(self.published)}", "title": title}
         self.published.append(made)
         rejected = (await self.suggest(caller, participant, upload, mapping=mapping))["rejected"]
@@ -385,3 +389,43 @@ class FakeSource(Trade):
             rejected = []
         return {"dataset": made, "accepted": 2_157, "rejected": rejected,
                 "parameters": dict(parameters)}  # fmt: skip
+
+    async def publish_file(
+        self,
+        caller: Caller,
+        participant: str,
+        upload: Upload,
+        *,
+        title: str,
+        template: str,
+        **more: Any,
+    ) -> Json:
+        if template == "area-period-attributes":
+            raise HansaError(
+                Code.policy_unsupported,
+                "A file can't be cut.",
+                "Choose terms without area, period and attributes.",
+                field="template",
+            )
+        self.sent.append({"publish_file": title, "name": upload.name, **more})
+        file = {
+            "name": upload.name,
+            "media_type": "application/zip",
+            "size": 9_400_000,
+            "digest": "9f2c41d0" * 8,
+        }
+        made = {
+            **self.datasets()[1],
+            "id": "urn:uuid:file",
+            "title": title,
+            "resource": file,
+            "formats": ["HttpData-PULL", "HttpData-PUSH", "Sftp-PUSH"],
+        }
+        self.published.append(made)
+        return {"dataset": made}
+
+    async def change_dataset(
+        self, caller: Caller, participant: str, dataset_id: str, change: Any
+    ) -> Json:
+        self.approval = change.approval
+        return {}

@@ -226,3 +226,74 @@ async def test_what_is_not_here_is_a_404_page(client: Client, path: str) -> None
     answer = await client.get(HOME + path)
     assert answer.status == 404
     assert "This does not exist here." in answer.text
+
+
+async def upload(client: Client, name: str) -> str:
+    file = (
+        f'--B\r\nContent-Disposition: form-data; name="file"; filename="{name}"\r\n\r\n'
+        "a,b\n1,2\n\r\n--B--\r\n"
+    )
+    headers = {"content-type": "multipart/form-data; boundary=B",
+               "origin": "http://localhost:7799", "sec-fetch-site": "same-origin"}  # fmt: skip
+    taken = await client.send("POST", f"{HOME}/publish", file.encode(), headers)
+    return taken.headers["location"]
+
+
+async def test_a_file_that_cannot_be_read_is_shared_as_it_is(client: Client) -> None:
+    step = await upload(client, "drawing.exe")
+    shown = await client.get(step)
+    assert shown.status == 200
+    assert "Hansa can't read this file so:" in shown.text
+    assert re.search(r'name="as" value="file" checked', shown.text)
+    form = {"as": "file", "title": "Drawing", "template": "members-read", "approval": "operator"}
+    done = await client.post(step, form)
+    assert done.headers["location"].startswith(f"{HOME}/datasets/urn%3Auuid%3Afile")
+    (sent,) = source(client).sent
+    assert (sent["publish_file"], sent["name"], sent["approval"]) == (
+        "Drawing",
+        "drawing.exe",
+        "operator",
+    )
+    page = plain((await client.get(done.headers["location"])).text)
+    assert "One file, given as it is." in page
+    assert "application/zip" in page
+    assert "9f2c41d0" in page
+    assert "Sent once, as a file to an SFTP server" in page
+    assert "A sample" not in page
+
+
+async def test_terms_that_cut_data_are_refused_for_a_file_with_the_reason(client: Client) -> None:
+    step = await upload(client, "plan.csv")
+    assert re.search(r'name="as" value="rows" checked', (await client.get(step)).text)
+    form = {
+        "as": "file",
+        "title": "Plan",
+        "template": "area-period-attributes",
+        "area-period-attributes.attributes": "no2",
+    }
+    refused = await client.post(step, form)
+    assert refused.status == 422
+    assert "A file can&#39;t be cut." in refused.text
+    assert re.search(r'name="as" value="file" checked', refused.text)
+
+
+async def test_who_answers_requests_is_chosen_when_publishing_and_later(client: Client) -> None:
+    step = await upload(client, "clean.csv")
+    await client.post(step, {"title": "Air", "template": "members-read", "approval": "operator"})
+    assert source(client).sent == [{"publish": "Air", "approval": "operator"}]
+    own = f"{HOME}/datasets/urn%3Auuid%3Ad-west"
+    assert "The terms answer requests for it by themselves." in (await client.get(own)).text
+    done = await client.post(
+        f"{HOME}/datasets/approval", {"dataset": "urn:uuid:d-west", "approval": "operator"}
+    )
+    assert done.headers["location"] == f"{own}?done=asks-operator"
+    assert "You answer each request for it yourself." in (await client.get(own)).text
+    other = await client.get(f"{HOME}/datasets/urn%3Auuid%3Ad-east")
+    assert "Ask me each time" not in other.text
+
+
+async def test_what_came_whole_can_be_downloaded(client: Client) -> None:
+    page = (await client.get(f"{HOME}/transfers/t-done")).text
+    assert 'href="/api/v1/participants/delft-west/transfers/t-done/file" download' in page
+    assert "shops.ndjson" in page
+    assert " download>" not in (await client.get(f"{HOME}/transfers/t-2")).text

@@ -10,8 +10,9 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from hansa.kernel import HansaError
+from hansa.web import push_form
 from hansa.web.http.endpoint import Pages, Visit, action, page
-from hansa.web.ports import Json
+from hansa.web.ports import ApprovalChange, Json
 
 PAGE = 25
 
@@ -21,6 +22,7 @@ def routes(pages: Pages) -> list[Route]:
     return [
         page(pages, "/catalogue", catalogue),
         page(pages, "/datasets/{id:path}", dataset),
+        action(pages, "/datasets/approval", approval),
         action(pages, "/negotiate", negotiate),
     ]
 
@@ -100,7 +102,8 @@ async def dataset(visit: Visit) -> Response:
     """Show what a dataset is, how good it is, and its terms."""
     dataset_id = visit.param("id")
     found = await visit.source.dataset(visit.caller, visit.id, dataset_id)
-    sample = await _sample(visit, dataset_id)
+    nothing: Json = {"rows": [], "geojson": None, "total": None}
+    sample = nothing if found.get("resource") else await _sample(visit, dataset_id)
     columns = _shown(found, sample)
     measured = _with_unit(columns, sample.get("measured"))
     names = [a["name"] for a in measured]
@@ -115,8 +118,19 @@ async def dataset(visit: Visit) -> Response:
         "measured": measured,
         "columns": columns[:6],
         "attribute": attribute,
+        "way_of": push_form.way_of,
     }
     return visit.page("dataset.html", "catalogue", islands=("chart",), **facts)
+
+
+async def approval(visit: Visit) -> Response:
+    """Change who answers requests for a dataset of our own."""
+    dataset_id = await visit.field("dataset", required="The dataset")
+    chosen = await visit.field("approval")
+    change = ApprovalChange(approval="operator" if chosen == "operator" else "automatic")
+    await visit.source.change_dataset(visit.caller, visit.id, dataset_id, change)
+    path = f"/datasets/{quote(dataset_id, safe='')}"
+    return visit.go(path, done="asks-operator" if chosen == "operator" else "asks-nobody")
 
 
 async def negotiate(visit: Visit) -> Response:

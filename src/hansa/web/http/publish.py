@@ -15,7 +15,7 @@ from hansa.kernel import Code, HansaError
 from hansa.web import offer_form
 from hansa.web.drafts import FILE_BYTES_MAX
 from hansa.web.http.endpoint import Pages, Visit, action, page
-from hansa.web.ports import Json
+from hansa.web.ports import Json, Upload
 
 _CHUNK = 256 * 1024
 _REJECTED_SHOWN = 100
@@ -76,11 +76,14 @@ async def _prepared(
     owner = f"{visit.caller.did} {visit.id}"
     upload = await visit.pages.drafts.get(owner, visit.param("draft"))
     failed: HansaError | None = problem
+    unread: HansaError | None = None
     suggestion: Json = {"mapping": mapping or {}, "preview": [], "rejected": []}
     try:
         suggestion = await visit.source.suggest(visit.caller, visit.id, upload, mapping=mapping)
     except HansaError as error:
-        failed = failed or error
+        unread = error
+        if mapping is not None:
+            failed = failed or error
     templates = await visit.source.templates(visit.caller)
     table = offer_form.preview_rows(suggestion["preview"])
     pretty = msgspec.json.format(msgspec.json.encode(suggestion["mapping"]), indent=2).decode()
@@ -98,6 +101,7 @@ async def _prepared(
         "mapping_text": pretty,
         "templates": templates["items"],
         "problem": failed,
+        "unread": unread,
         "islands": ("area",),
         "form": await visit.form() if visit.request.method == "POST" else {},
     }
@@ -119,29 +123,33 @@ async def try_mapping(visit: Visit) -> Response:
     return await _prepared(visit, mapping)
 
 
+async def _share(visit: Visit, upload: Upload, given: dict[str, list[str]]) -> Json:
+    """Publish what was filled in: rows as entities, or the file as it is."""
+    title = await visit.field("title", required="The title")
+    templates = (await visit.source.templates(visit.caller))["items"]
+    template, parameters = offer_form.chosen(given, templates)
+    words: dict[str, Any] = {
+        "title": title,
+        "template": template,
+        "parameters": parameters,
+        "licence": await visit.field("licence"),
+        "attribution": await visit.field("attribution"),
+        "approval": "operator" if await visit.field("approval") == "operator" else "automatic",
+    }
+    if await visit.field("as") == "file":
+        return await visit.source.publish_file(visit.caller, visit.id, upload, **words)
+    mapping = offer_form.mapping(await visit.field("mapping"))
+    return await visit.source.publish(visit.caller, visit.id, upload, mapping=mapping, **words)
+
+
 async def publish(visit: Visit) -> Response:
     """Publish with terms; a problem is shown on the form with all that was filled in."""
-    form = await visit.form()
-    given = offer_form.texts(form)
     mapping: Json | None = None
     try:
         mapping = offer_form.mapping(await visit.field("mapping"))
-        title = await visit.field("title", required="The title")
-        templates = (await visit.source.templates(visit.caller))["items"]
-        chosen, parameters = offer_form.chosen(given, templates)
         owner = f"{visit.caller.did} {visit.id}"
         upload = await visit.pages.drafts.get(owner, visit.param("draft"))
-        done = await visit.source.publish(
-            visit.caller,
-            visit.id,
-            upload,
-            mapping=mapping,
-            title=title,
-            template=chosen,
-            parameters=parameters,
-            licence=await visit.field("licence"),
-            attribution=await visit.field("attribution"),
-        )
+        done = await _share(visit, upload, offer_form.texts(await visit.form()))
     except HansaError as error:
         if error.code is Code.not_found:
             raise

@@ -67,6 +67,22 @@ async def _probe(visit: Visit, transfer_id: str) -> Json | None:
         }
 
 
+async def _download(visit: Visit, found: Json, access: Json | None) -> Json | None:
+    """Give where the bytes of a transfer can be had here: those that came, or those there are."""
+    if found["role"] != "consumer":
+        return None
+    file = await visit.source.received(visit.caller, visit.id, found["id"])
+    if file is not None:
+        here = f"/api/v1/participants/{quote(visit.id, safe='')}"
+        return {
+            "url": f"{here}/transfers/{quote(found['id'], safe='')}/file",
+            "name": file[1],
+            "size_bytes": (found.get("progress") or {}).get("bytes"),
+            "media_type": file[2],
+        }
+    return (access or {}).get("download")
+
+
 async def transfer(visit: Visit) -> Response:
     """Show what flows; with `?probe=1` ask the provider now and show its answer."""
     transfer_id = visit.param("id")
@@ -82,13 +98,15 @@ async def transfer(visit: Visit) -> Response:
     pulled = found["format"].upper().endswith("-PULL")
     fetched = pulled and found["role"] == "consumer"
     asked = bool(visit.query("probe")) or visit.query("done") == "transfer-stopped"
+    access = await _access(visit, transfer_id) if fetched and not stopped else None
     messages = found.get("messages") or []
     return visit.page(
         "transfer.html",
         "transfers",
         transfer=found,
         agreement=agreement,
-        access=await _access(visit, transfer_id) if fetched and not stopped else None,
+        access=access,
+        download=await _download(visit, found, access),
         stopped=stopped,
         probe=await _probe(visit, transfer_id) if fetched and asked else None,
         fetched=fetched,

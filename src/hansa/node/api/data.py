@@ -7,7 +7,16 @@ from typing import Any
 import msgspec
 from starlette.responses import Response
 
-from hansa.client import CataloguePage, Dataset, Page
+from hansa.client import (
+    CataloguePage,
+    Course,
+    Dataset,
+    Map,
+    Page,
+    Publication,
+    SourceInfo,
+    Suggestion,
+)
 from hansa.kernel import Code, HansaError
 from hansa.node.api.bodies import DatasetChange, NewDataset, Publish, Source, Suggest
 from hansa.node.api.operation import Call, Operation, P, answer, get, post
@@ -177,17 +186,24 @@ OPERATIONS: tuple[Operation, ...] = (
         CataloguePage,
         *("q", "publisher", "theme"),
     ),
-    post(f"{P}/sources", "Fill the broker from a built-in source", _add_source, None, Source),
-    post(f"{P}/publish", "Publish a file or URL as a dataset", _publish, None, Publish, raw=True),
+    post(f"{P}/sources", "Fill the broker from a built-in source", _add_source, SourceInfo, Source),
+    post(
+        f"{P}/publish",
+        "Publish a file or URL as a dataset",
+        _publish,
+        Publication,
+        Publish,
+        raw=True,
+    ),
     post(
         f"{P}/publish/suggest",
         "Suggest a mapping for a source",
         _suggest,
-        None,
+        Suggestion,
         Suggest,
         raw=True,
     ),
-    get(f"{P}/map/layers", "Layers of the map", lambda m, c: m.map_layers(*c.at)),
+    get(f"{P}/map/layers", "Layers of the map", lambda m, c: m.map_layers(*c.at), Map),
     get(
         f"{P}/map/layers/{{id}}/features",
         "A layer as GeoJSON",
@@ -197,5 +213,5 @@ OPERATIONS: tuple[Operation, ...] = (
         raw=True,
         media="application/geo+json",
     ),
-    get(f"{P}/map/layers/{{id}}/history", "An entity's history", _history, None, "entity"),
+    get(f"{P}/map/layers/{{id}}/history", "An entity's history", _history, Course, "entity"),
 )

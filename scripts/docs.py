@@ -14,6 +14,7 @@ import msgspec
 from prometheus_client.metrics import Counter, MetricWrapperBase
 
 from hansa.cli import _COMMANDS
+from hansa.dataplane import flow_states_markdown
 from hansa.exchange import states_markdown
 from hansa.kernel import settings, telemetry
 from hansa.kernel.errors import Code, default_status
@@ -86,8 +87,8 @@ def metrics() -> str:
 
 
 def state_machines() -> str:
-    """Render the state tables of the exchange."""
-    return states_markdown()
+    """Render the state tables of the exchange and of data flows."""
+    return states_markdown() + flow_states_markdown()
 
 
 def management_api() -> str:

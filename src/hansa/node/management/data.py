@@ -86,10 +86,18 @@ class Data(Access):
         known = await self._located(p, dataset_id) or await p.known_dataset(dataset_id)
         if isinstance(known, RemoteDataset):
             return self._remote(p, known, agreed)
+        if p.membership is not None and (await p.membership.view()).state != "member":
+            raise HansaError(
+                Code.not_found,
+                "There is no such dataset here, and this city is in no data space.",
+                "Members show their catalogues to members only.",
+                next="hansa join URL",
+            )
         raise HansaError(
             Code.not_found,
             "There is no such dataset in reach.",
-            "Search the catalogue: its publisher may be away, or may have withdrawn it.",
+            "Its publisher may be away, or may have withdrawn it.",
+            next="hansa catalogue",
         )
 
     async def catalogue(

@@ -58,9 +58,29 @@ from hansa.dataplane.resources import (
     store_stream,
 )
 from hansa.dataplane.service import Grants
+from hansa.dataplane.signaling import (
+    SIGNALING_PATH,
+    Controls,
+    ForeignPlanes,
+    PeerKind,
+    Peers,
+    Registration,
+    Serving,
+    Signaling,
+    signaling_routes,
+)
 from hansa.dataplane.usage import UsageLedger
 
 __all__ = [
+    "signaling_routes",
+    "Signaling",
+    "Serving",
+    "Registration",
+    "Peers",
+    "PeerKind",
+    "ForeignPlanes",
+    "Controls",
+    "SIGNALING_PATH",
     "HTTP_PULL",
     "HTTP_PUSH",
     "HttpProfiles",

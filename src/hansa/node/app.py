@@ -15,7 +15,6 @@ from starlette.routing import BaseRoute, Mount, Route
 
 from hansa import __version__, broker, catalogue, dataplane, exchange, identity, trust, web
 from hansa.broker import Access
-from hansa.dataplane import signaling
 from hansa.kernel import Code, HansaError
 from hansa.kernel.problem import problem_response, problems, unexpected
 from hansa.kernel.settings import Settings
@@ -76,7 +75,7 @@ def routes(node: Node, management: Management) -> list[BaseRoute]:
             lambda name: p.exchange if (p := node.participants.get(name)) is not None else None
         ),
         *dataplane.token_routes(lambda name: node.participant(name).tokens),
-        *signaling.routes(
+        *dataplane.signaling_routes(
             lambda name: node.participant(name).signaling, lambda r: operator_only(node, r)
         ),
         *web.routes(management),

@@ -17,6 +17,7 @@ from hansa.dataplane import (
     TOKEN_PATH,
     AccessStore,
     Consumer,
+    Controls,
     Flows,
     Grants,
     NgsiLdPull,
@@ -25,7 +26,6 @@ from hansa.dataplane import (
     TokenEndpoint,
     UsageLedger,
 )
-from hansa.dataplane.signaling import Controls
 from hansa.exchange import Agreement, Change, Exchange, Ports
 from hansa.identity import DidResolver, Identity, Service, did_of
 from hansa.kernel import Clock, Ids

@@ -7,8 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 from starlette.requests import Request
 
-from hansa.dataplane import HttpProfiles
-from hansa.dataplane.signaling import PATH, ForeignPlanes, Peers, Serving, Signaling
+from hansa.dataplane import (
+    SIGNALING_PATH,
+    ForeignPlanes,
+    HttpProfiles,
+    Peers,
+    Serving,
+    Signaling,
+)
 from hansa.kernel import Code, HansaError
 from hansa.kernel.crypto import Sealer
 
@@ -34,7 +40,7 @@ def signaling_of(participant: Participant, shared: Shared) -> Signaling:
 
     peers = Peers(
         participant.store,
-        url=f"{participant.url}/{PATH}",
+        url=f"{participant.url}/{SIGNALING_PATH}",
         did=participant.did,
         sealer=sealer,
         client=shared.client,

@@ -1,7 +1,7 @@
 """Data Plane Signaling 1.0 (RC3): our planes for other control planes, other planes for ours."""
 
 from hansa.dataplane.signaling.driving import ForeignPlanes
-from hansa.dataplane.signaling.http import PATH, routes
+from hansa.dataplane.signaling.http import SIGNALING_PATH, signaling_routes
 from hansa.dataplane.signaling.model import Peer, PeerKind
 from hansa.dataplane.signaling.peers import Peers
 from hansa.dataplane.signaling.service import Controls, Signaling
@@ -11,12 +11,12 @@ from hansa.dataplane.signaling.wire_dps_1_0_rc3 import Registration
 __all__ = [
     "Controls",
     "ForeignPlanes",
-    "PATH",
+    "SIGNALING_PATH",
     "Peer",
     "PeerKind",
     "Peers",
     "Registration",
     "Serving",
     "Signaling",
-    "routes",
+    "signaling_routes",
 ]

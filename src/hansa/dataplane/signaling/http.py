@@ -19,7 +19,7 @@ from hansa.dataplane.signaling.service import Signaling
 from hansa.kernel import Code, HansaError
 from hansa.kernel.problem import problems, read_body
 
-PATH = f"dps/{wire.VERSION}"
+SIGNALING_PATH = f"dps/{wire.VERSION}"
 _NOTICES = frozenset({"started", "suspend", "resume", "completed", "terminate"})
 _CALLBACKS = frozenset({"prepared", "started", "completed", "errored"})
 _REGISTRIES = {
@@ -30,7 +30,7 @@ Lookup = Callable[[str], Signaling]
 OperatorCheck = Callable[[Request], Awaitable[None]]
 
 
-def routes(lookup: Lookup, operator: OperatorCheck) -> list[Route]:
+def signaling_routes(lookup: Lookup, operator: OperatorCheck) -> list[Route]:
     """Give the routes; `operator` raises HansaError 401 unless the node's operator calls."""
 
     async def answer(request: Request) -> Response:
@@ -44,7 +44,9 @@ def routes(lookup: Lookup, operator: OperatorCheck) -> list[Route]:
         return await _dataflows(signaling, request, rest)
 
     methods = ["GET", "POST", "PUT", "DELETE"]
-    return [Route(f"/{{participant}}/{PATH}/{{rest:path}}", problems(answer), methods=methods)]
+    return [
+        Route(f"/{{participant}}/{SIGNALING_PATH}/{{rest:path}}", problems(answer), methods=methods)
+    ]
 
 
 async def _dataflows(signaling: Signaling, request: Request, rest: str) -> Response:

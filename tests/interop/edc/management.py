@@ -14,6 +14,7 @@ PROTOCOL = "dataspace-protocol-http:2025-1"
 _CONTEXT = {"@vocab": NAMES}
 _ODRL = "http://www.w3.org/ns/odrl.jsonld"
 _POLL_S = 0.01
+_ENDS = ("TERMINATED", "COMPLETED", "DEPROVISIONED")
 
 Json = dict[str, Any]
 
@@ -208,13 +209,16 @@ class Management:
             {"@type": "TerminateNegotiation", "@id": number, "reason": reason},
         )
 
-    def await_negotiation(self, number: str, state: str, timeout_s: float = 30.0) -> Json:
+    def await_negotiation(self, number: str, *states: str, timeout_s: float = 30.0) -> Json:
         """Wait for a negotiation's state; LostError when it ends in another or hangs."""
-        return _await(lambda: self.negotiation(number), state, timeout_s)
+        return _await(lambda: self.negotiation(number), states, timeout_s)
 
-    def await_transfer(self, number: str, state: str, timeout_s: float = 30.0) -> Json:
-        """Wait for a transfer's state; LostError when it ends in another or hangs."""
-        return _await(lambda: self.transfer_process(number), state, timeout_s)
+    def await_transfer(self, number: str, *states: str, timeout_s: float = 30.0) -> Json:
+        """Wait for a transfer's state; LostError when it ends in another or hangs.
+
+        EDC goes on from an end to DEPROVISIONED by itself.
+        """
+        return _await(lambda: self.transfer_process(number), states, timeout_s)
 
     def _started(self, path: str, body: Json) -> str:
         return str(self.call("POST", path, body)["@id"])
@@ -230,14 +234,15 @@ def as_list(value: Any) -> list[Any]:
     return value if isinstance(value, list) else [value]
 
 
-def _await(look: Callable[[], Json], state: str, timeout_s: float) -> Json:
+def _await(look: Callable[[], Json], states: tuple[str, ...], timeout_s: float) -> Json:
     deadline = time.monotonic() + timeout_s
     while True:
         found = look()
-        if found["state"] == state:
+        if found["state"] in states:
             return found
-        if found["state"] in ("TERMINATED", "COMPLETED") or time.monotonic() > deadline:
-            raise LostError(f"{found['state']}, not {state}: {found.get('errorDetail')}")
+        if found["state"] in _ENDS or time.monotonic() > deadline:
+            wanted = " or ".join(states)
+            raise LostError(f"{found['state']}, not {wanted}: {found.get('errorDetail')}")
         time.sleep(_POLL_S)
 
 

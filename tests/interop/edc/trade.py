@@ -13,31 +13,34 @@ import urllib.error
 import urllib.request
 from collections import Counter
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, TypeVar
 
 import pytest
 from tests.conformance.profile import Profile
-from tests.interop.edc.connector import Connector
+from tests.interop.edc.connector import VERSION, Connector
 from tests.interop.edc.management import (
     Counterparty,
     LostError,
     Management,
     as_list,
 )
+from tests.interop.edc.report import SEEN
 
 from hansa.catalogue import DatasetDraft, OfferDraft, Selection
 from hansa.exchange import ContractNegotiation, TransferProcess
+from hansa.policy import offer_from_template
 
 T = TypeVar("T")
-TICK_MS = 50
 AT_ONCE = 50
 ASSETS = 60
+OVER = ("TERMINATED", "DEPROVISIONED")
 PULL, PUSH = "HttpData-PULL", "HttpData-PUSH"
 USE: dict[str, Any] = {"permission": [{"action": "use"}]}
+RAIN = Selection(types=("https://example.org/Rain",))
 RIVER = b'{"level_m": 1.25}'
 PAYLOAD = bytes(range(256)) * 1024
-SEEN: dict[str, Any] = {}
 
 
 class Web(ThreadingHTTPServer):
@@ -100,7 +103,7 @@ class Floor:
         """Publish a dataset of ours under an offer named after it."""
         draft = DatasetDraft(
             id=name,
-            name=name,
+            name=name.replace(".", "-"),
             title=name,
             offers=(OfferDraft(id=f"offer:{name}", odrl=odrl),),
             **members,
@@ -162,7 +165,20 @@ class Floor:
     def edc_buys(self, dataset: str) -> str:
         """Let EDC negotiate with us; give the agreement's id at EDC."""
         begun = self.management.negotiate(self.us, dataset, self.management.offer(self.us, dataset))
-        return str(self.management.await_negotiation(begun, "FINALIZED")["contractAgreementId"])
+        try:
+            done = self.management.await_negotiation(begun, "FINALIZED")
+        except LostError as lost:
+            raise AssertionError(f"{lost}; here: {self.story(begun)}") from lost
+        return str(done["contractAgreementId"])
+
+    def story(self, peer_pid: str) -> Any:
+        """Tell how a negotiation went on our side."""
+        if not has(self, peer_pid):
+            return "nothing"
+        ours = self.ours(peer_pid)
+        messages = self.profile.call(self.exchange.messages(ours.id))
+        told = [f"{each.direction} {each.type} {each.body}" for each in messages]
+        return [ours.state, ours.code, ours.reason, ours.error, *told]
 
     def edc_pulls(self, agreement: str) -> tuple[str, dict[str, str]]:
         """Let EDC start a pull; give its id at EDC and the address that EDC shows its user."""
@@ -194,22 +210,30 @@ def get(address: dict[str, str], path: str = "", **headers: str) -> tuple[int, b
 
 
 @pytest.fixture(scope="module")
-def floor() -> Iterator[Floor]:
-    profile, web = Profile(), Web()
-    with profile:
+def floor(request: pytest.FixtureRequest) -> Iterator[Floor]:
+    tick_ms = request.config.getoption("--tick-ms", 50) or None
+    with ExitStack() as left:
+        web = Web()
+        left.callback(web.server_close)
+        left.callback(web.shutdown)
+        profile = left.enter_context(Profile())
         did = f"did:web:localhost%3A{profile.port}:profile:edc"
-        with Connector(did, tick_ms=TICK_MS) as edc:
-            root = edc.dsp_url.removesuffix("/2025-1")
-            assert profile.introduce("edc", f"{root}/.well-known/dspace-version") == did
-            made = Floor(profile, edc, did, web)
-            made.management.publish("river", f"{web.url}/river")
-            made.management.publish("payload", f"{web.url}/payload")
-            made.offer_bytes("report.bin", PAYLOAD)
-            made.publish("rain", selection=Selection(types=("https://example.org/Rain",)))
-            yield made
-            made.management.close()
-    web.shutdown()
-    web.server_close()
+        edc = left.enter_context(Connector(did, tick_ms=tick_ms))
+        root = edc.dsp_url.removesuffix("/2025-1")
+        assert profile.introduce("edc", f"{root}/.well-known/dspace-version") == did
+        SEEN["EDC"] = {
+            "release": VERSION,
+            "tick_ms": tick_ms or "default",
+            "ready_s": round(edc.ready_s, 1),
+        }
+        made = Floor(profile, edc, did, web)
+        left.callback(made.management.close)
+        made.management.publish("river", f"{web.url}/river")
+        made.management.publish("payload", f"{web.url}/payload")
+        made.offer_bytes("report.bin", PAYLOAD)
+        made.publish("rain", selection=RAIN)
+        made.publish("asked", selection=RAIN, approval="operator")
+        yield made
 
 
 # -- Hansa provides, EDC consumes ----------------------------------------------------------------
@@ -247,17 +271,22 @@ def test_edc_negotiates_with_us(floor: Floor) -> None:
 
 
 @pytest.mark.parametrize(
-    "value",
+    ("template", "parameters"),
     [
-        "2099-01-01T00:00:00Z",
-        {"@value": "2099-01-01T00:00:00Z", "@type": "http://www.w3.org/2001/XMLSchema#dateTime"},
+        ("members", {}),
+        ("until", {"until": "2099-12-31"}),
+        ("purpose", {"purpose": "research, teaching"}),
+        ("count", {"count": "10"}),
+        ("recent", {"max_age": "P7D"}),
+        ("area", {"area": "POLYGON((4.3 51.9,4.4 51.9,4.4 52.1,4.3 52.1,4.3 51.9))"}),
     ],
-    ids=["text", "typed"],
 )
-def test_edc_negotiates_terms_with_a_date(floor: Floor, value: Any) -> None:
-    name = f"dated-{len(str(value))}"
-    constraint = {"leftOperand": "dateTime", "operator": "lt", "rightOperand": value}
-    floor.publish(name, {"permission": [{"action": "use", "constraint": [constraint]}]})
+def test_edc_negotiates_each_kind_of_our_terms(
+    floor: Floor, template: str, parameters: dict[str, str]
+) -> None:
+    name = f"by-template-{template}"
+    terms = offer_from_template(template, parameters, offer_id=f"offer:{name}")
+    floor.publish(name, terms, selection=RAIN)
     floor.edc_buys(name)
 
 
@@ -330,19 +359,22 @@ def test_we_terminate_what_edc_pulls(floor: Floor) -> None:
     ours = floor.ours(begun).id
     floor.profile.call(floor.exchange.terminate_transfer(ours, "the contract was broken"))
     assert get(address)[0] in (401, 403)
-    with pytest.raises(LostError, match="the contract was broken"):
-        floor.management.await_transfer(begun, "COMPLETED")
+    floor.management.await_transfer(begun, *OVER)
 
 
 def test_our_policy_refuses_edc_with_the_reason(floor: Floor) -> None:
-    past = {"leftOperand": "dateTime", "operator": "lt", "rightOperand": "2020-01-01T00:00:00Z"}
+    past = {
+        "leftOperand": "odrl:dateTime",
+        "operator": "lt",
+        "rightOperand": "2020-01-01T00:00:00Z",
+    }
     floor.publish("stale", {"permission": [{"action": "use", "constraint": [past]}]})
     begun = floor.management.negotiate(floor.us, "stale", floor.management.offer(floor.us, "stale"))
     with pytest.raises(LostError) as lost:
         floor.management.await_negotiation(begun, "FINALIZED")
     assert "TERMINATED" in str(lost.value)
-    ours = floor.ours(begun)
-    assert ours.state == "TERMINATED"
+    ours = eventually(lambda: floor.ours(begun), lambda found: found.state == "TERMINATED")
+    assert ours.code == "policy_denied", (ours.code, ours.reason)
     SEEN["our policy's refusal, as EDC shows it"] = str(lost.value)[:500]
 
 
@@ -351,8 +383,35 @@ def test_an_agreement_that_we_end_ends_what_edc_pulls(floor: Floor) -> None:
     agreement = floor.ours(begun).agreement_id
     floor.profile.call(floor.exchange.end_agreement(agreement, "no longer"))
     assert get(address)[0] in (401, 403)
-    with pytest.raises(LostError, match="no longer"):
-        floor.management.await_transfer(begun, "COMPLETED")
+    floor.management.await_transfer(begun, *OVER)
+
+
+def edc_waits_for_our_operator(floor: Floor) -> tuple[str, ContractNegotiation]:
+    """Let EDC ask for what our operator decides about; give its id there and our side."""
+    offer = floor.management.offer(floor.us, "asked")
+    begun = floor.management.negotiate(floor.us, "asked", offer)
+    floor.management.await_negotiation(begun, "REQUESTED")
+    return begun, eventually(lambda: floor.ours(begun), lambda found: found.waiting)
+
+
+def test_edc_terminates_a_negotiation_that_waits_for_us(floor: Floor) -> None:
+    begun, _ = edc_waits_for_our_operator(floor)
+    floor.management.terminate_negotiation(begun, "no patience")
+    ours = eventually(lambda: floor.ours(begun), lambda found: found.state == "TERMINATED")
+    assert ours.reason == ("no patience",)
+
+
+def test_we_terminate_a_negotiation_of_edc(floor: Floor) -> None:
+    begun, ours = edc_waits_for_our_operator(floor)
+    floor.profile.call(floor.exchange.terminate_negotiation(ours.id, "the operator said no"))
+    done = floor.management.await_negotiation(begun, "TERMINATED")
+    SEEN["our operator's refusal, as EDC shows it"] = done.get("errorDetail")
+
+
+def test_our_operator_agrees_with_edc(floor: Floor) -> None:
+    begun, ours = edc_waits_for_our_operator(floor)
+    floor.profile.call(floor.exchange.agree(ours.id))
+    floor.management.await_negotiation(begun, "FINALIZED")
 
 
 # -- EDC provides, Hansa consumes ----------------------------------------------------------------
@@ -372,8 +431,9 @@ def test_we_read_edcs_catalogue_over_all_its_pages(floor: Floor) -> None:
 def test_we_negotiate_with_edc(floor: Floor) -> None:
     agreement = floor.profile.call(floor.exchange.agreement(floor.buy("river")))
     assert (agreement.role, agreement.assigner) == ("consumer", floor.did)
-    theirs = floor.management.negotiations()
-    assert any(each["state"] == "FINALIZED" and each["type"] == "PROVIDER" for each in theirs)
+    ours = floor.profile.call(floor.exchange.negotiation(agreement.negotiation_id))
+    done = floor.management.await_negotiation(str(ours.provider_pid), "FINALIZED")
+    assert (done["type"], done["correlationId"]) == ("PROVIDER", ours.id)
 
 
 def test_we_pull_edcs_bytes(floor: Floor) -> None:
@@ -386,7 +446,7 @@ def test_we_pull_edcs_bytes(floor: Floor) -> None:
 def test_edc_pushes_its_bytes_to_us(floor: Floor) -> None:
     begun = floor.request(floor.buy("payload"), PUSH)
     floor.until(begun, "COMPLETED")
-    kept = floor.profile.call(floor.profile.participant.received.get(begun))
+    kept = floor.profile.call(floor.profile.participant.carrying.received.get(begun))
     assert kept.size == len(PAYLOAD)
     assert kept.digest == hashlib.sha256(PAYLOAD).hexdigest()
 
@@ -406,9 +466,11 @@ def test_we_suspend_and_resume_what_we_pull(floor: Floor) -> None:
 def test_edc_suspends_and_resumes_what_we_pull(floor: Floor) -> None:
     begun = floor.request(floor.buy("river"))
     theirs = str(floor.transfer(begun).provider_pid)
+    floor.management.await_transfer(theirs, "STARTED")
     floor.management.suspend(theirs, "their pause")
     found = floor.until(begun, "SUSPENDED")
     assert (found.suspended_by, found.reason) == ("provider", ("their pause",))
+    floor.management.await_transfer(theirs, "SUSPENDED")
     floor.management.resume(theirs)
     floor.until(begun, "STARTED")
     eventually(lambda: floor.fetch(begun, "x"), lambda found: found == (200, RIVER))
@@ -418,12 +480,14 @@ def test_we_terminate_what_we_pull(floor: Floor) -> None:
     begun = floor.request(floor.buy("river"))
     theirs = str(floor.transfer(begun).provider_pid)
     floor.profile.call(floor.exchange.terminate_transfer(begun, "enough"))
-    floor.management.await_transfer(theirs, "TERMINATED")
+    floor.management.await_transfer(theirs, *OVER)
 
 
 def test_edc_terminates_what_we_pull(floor: Floor) -> None:
     begun = floor.request(floor.buy("river"))
-    floor.management.terminate_transfer(str(floor.transfer(begun).provider_pid), "over")
+    theirs = str(floor.transfer(begun).provider_pid)
+    floor.management.await_transfer(theirs, "STARTED")
+    floor.management.terminate_transfer(theirs, "over")
     assert floor.until(begun, "TERMINATED").reason == ("over",)
 
 

@@ -20,7 +20,7 @@ import msgspec
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from tests import jars
-from tests.conformance.dsp.kit import scripts
+from tests.conformance.dsp.kit import parts
 from tests.conformance.profile import Profile
 from tests.ports import free_ports
 
@@ -52,24 +52,24 @@ class Result(msgspec.Struct, frozen=True):
 def seed(profile: Profile) -> None:
     """Publish, import agreements and set scripts, as an operator would."""
     names = ["cat-01-01", "cat-01-02"]
-    names += [scripts.name_of(test) for test in scripts.PROVIDER_NEGOTIATIONS]
+    names += [parts.name_of(test) for test in parts.PROVIDER_NEGOTIATIONS]
     profile.call(profile.participant.catalogue.publish_all([_draft(name) for name in names]))
     exchange = profile.participant.exchange
     for role, tests in (
-        (Role.provider, scripts.PROVIDER_TRANSFERS),
-        (Role.consumer, scripts.CONSUMER_TRANSFERS),
+        (Role.provider, parts.PROVIDER_TRANSFERS),
+        (Role.consumer, parts.CONSUMER_TRANSFERS),
     ):
         ours, theirs = profile.did, COUNTERPARTY
         assigner, assignee = (ours, theirs) if role is Role.provider else (theirs, ours)
         for test in tests:
             policy = {
-                "@id": scripts.name_of(test),
+                "@id": parts.name_of(test),
                 "@type": "Agreement",
                 "assigner": assigner,
                 "assignee": assignee,
                 "target": names[0],
                 "timestamp": "2026-01-01T00:00:00Z",
-                **scripts.USE,
+                **parts.USE,
             }
             profile.call(
                 exchange.import_agreement(
@@ -77,18 +77,18 @@ def seed(profile: Profile) -> None:
                 )
             )
     for tests in (
-        scripts.PROVIDER_NEGOTIATIONS,
-        scripts.CONSUMER_NEGOTIATIONS,
-        scripts.PROVIDER_TRANSFERS,
-        scripts.CONSUMER_TRANSFERS,
+        parts.PROVIDER_NEGOTIATIONS,
+        parts.CONSUMER_NEGOTIATIONS,
+        parts.PROVIDER_TRANSFERS,
+        parts.CONSUMER_TRANSFERS,
     ):
         for test, steps in tests.items():
             if steps:
-                profile.call(profile.participant.deciding.put_script(scripts.name_of(test), steps))
+                profile.call(profile.participant.deciding.put_script(parts.name_of(test), steps))
 
 
 def _draft(name: str) -> DatasetDraft:
-    offer = OfferDraft(id=f"offer:{name}", odrl=scripts.USE)
+    offer = OfferDraft(id=f"offer:{name}", odrl=parts.USE)
     return DatasetDraft(id=name, name=name.lower(), title=name, offers=(offer,))
 
 
@@ -100,7 +100,7 @@ def triggers(profile: Profile) -> dict[str, str]:
         begun = await profile.participant.exchange.negotiate(
             asked["providerId"],
             asked["datasetId"],
-            {"@id": asked["offerId"], **scripts.USE},
+            {"@id": asked["offerId"], **parts.USE},
             callback=asked["connectorAddress"],
         )
         return JSONResponse({"id": begun.id})
@@ -135,7 +135,7 @@ def settings(profile: Profile) -> dict[str, str]:
         "dataspacetck.callback.address": f"http://localhost:{port}",
         "dataspacetck.port": str(port),
         **{f"dataspacetck.dsp.connector.{name}": value for name, value in connector.items()},
-        **scripts.settings(),
+        **parts.settings(),
     }
 
 

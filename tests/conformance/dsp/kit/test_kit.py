@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from tests.conformance.dsp.kit import run, scripts
+from tests.conformance.dsp.kit import parts, run
 from tests.conformance.dsp.kit.run import PASSED, SKIPPED, Result, read, verdict
 
 WHOLE = [Result("passed", f"T:{n}", "", 1, "") for n in range(PASSED)]
@@ -36,10 +36,10 @@ def test_a_line_of_the_launcher_is_read() -> None:
 
 
 def test_every_test_of_the_kit_has_a_script_and_settings() -> None:
-    negotiations = (*scripts.PROVIDER_NEGOTIATIONS, *scripts.CONSUMER_NEGOTIATIONS)
-    transfers = (*scripts.PROVIDER_TRANSFERS, *scripts.CONSUMER_TRANSFERS)
+    negotiations = (*parts.PROVIDER_NEGOTIATIONS, *parts.CONSUMER_NEGOTIATIONS)
+    transfers = (*parts.PROVIDER_TRANSFERS, *parts.CONSUMER_TRANSFERS)
     assert (len(negotiations), len(transfers)) == (15 + 16, 16 + 16)
-    settings = scripts.settings()
+    settings = parts.settings()
     assert all(settings.values())
     assert len(settings) == 2 + 15 * 2 + 16 + 32 * 2
     assert len(negotiations) + len(transfers) + 4 == PASSED + len(run.SKIPPED)

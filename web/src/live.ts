@@ -26,6 +26,10 @@ export function followEvents(): void {
     stream.addEventListener("change", tell);
     stream.addEventListener("moved", tell);
     stream.addEventListener("gap", tell);
+    // What moved between the rendering of the page and this connection.
+    stream.addEventListener("open", () => {
+      if (document.querySelector("#live[data-moving]")) tell();
+    });
   };
   // A hidden page holds no connection: browsers allow six per host.
   document.addEventListener("visibilitychange", () => {

@@ -107,7 +107,7 @@ def _moved(axis: _Axis, key: tuple[str, str], items: Sequence[tuple[datetime, Js
     kind, since = "", axis.start
     for at, item in items:
         if item.get("kind") == "usage":
-            marks.append(Mark(kind="use", x=axis.place(at), at=at))
+            marks.append(Mark(kind="usage", x=axis.place(at), at=at))
             continue
         state = leads_to(item)
         if not state:

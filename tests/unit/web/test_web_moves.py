@@ -116,6 +116,14 @@ def test_a_transfer_becomes_spans_on_the_common_axis() -> None:
     assert going.spans[-1].x + going.spans[-1].width == pytest.approx(100)
 
 
+def test_the_last_use_is_a_mark_on_its_transfer() -> None:
+    told = talk.moved(NOW - timedelta(days=2), "TransferRequestMessage", ours=True)
+    use = {"kind": "usage", "process": "t", "at": (NOW - timedelta(days=1)).isoformat()}
+    (mark,) = lanes([*of("t", told), use])["t"].marks
+    assert mark.kind == "usage"
+    assert 45 < mark.x < 55
+
+
 def test_a_fraction_of_a_second_orders_what_the_text_would_not() -> None:
     told = talk.moved(NOW, "TransferRequestMessage", "TransferStartMessage", ours=True)
     assert told[1]["at"] < told[0]["at"], "as text the later instant comes first"

@@ -294,6 +294,12 @@ async def test_who_answers_requests_is_chosen_when_publishing_and_later(client: 
 
 async def test_what_came_whole_can_be_downloaded(client: Client) -> None:
     page = (await client.get(f"{HOME}/transfers/t-done")).text
-    assert 'href="/api/v1/participants/delft-west/transfers/t-done/file" download' in page
+    assert 'href="/api/v1/participants/delft-west/transfers/t-done/file" download="' in page
     assert "shops.ndjson" in page
-    assert " download>" not in (await client.get(f"{HOME}/transfers/t-2")).text
+    assert " download=" not in (await client.get(f"{HOME}/transfers/t-2")).text
+
+
+async def test_a_live_page_does_not_ask_the_provider_again_and_again(client: Client) -> None:
+    page = (await client.get(f"{HOME}/transfers/t-1?probe=1")).text
+    assert "97 entities" in page
+    assert f'hx-get="{HOME}/transfers/t-1"' in page

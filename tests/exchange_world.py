@@ -185,7 +185,10 @@ class FakePlane:
             self.inboxes[transfer.id] = address
         self.prepared += 1
         inbox = DataAddress(endpoint_type="urn:inbox", endpoint=f"http://in/{transfer.id}")
-        return Opened(self.inboxes.setdefault(transfer.id, inbox), ready=self.ready)
+        place = self.inboxes.setdefault(transfer.id, inbox)
+        if transfer.state == "SUSPENDED":
+            self.addresses[transfer.id] = place
+        return Opened(place, ready=self.ready)
 
     async def requested(self, transfer: TransferProcess, address: DataAddress) -> None:
         self.destinations[transfer.id] = address

@@ -1,7 +1,8 @@
 """Both machines under dropped, lost, repeated, late and reordered messages, and crashes.
 
-Whatever happened on the way: once the wire is whole again, both sides end in the same state, and
-data is open exactly where a transfer is started.
+Both sides decide at random, their operators meddle, and the data planes report. Whatever happened
+on the way: once the wire is whole again, both sides end in the same state or show that they do
+not (`their_state`), and data is open exactly where a transfer is started.
 """
 
 from __future__ import annotations
@@ -24,12 +25,42 @@ from hypothesis.stateful import (
 )
 
 from exchange_world import DATASET, OFFER, Side, World, memory_folder
-from hansa.exchange import Decide, Role
+from hansa.exchange import DECISIONS as DECISION_KINDS
+from hansa.exchange import DataAddress, Decide, Step, TransferProcess
 from hansa.kernel import HansaError
 
 WHO = st.sampled_from(["consumer", "provider"])
-FAULTS = st.sampled_from([None, None, "down", "lose-answer", "twice", "503"])
-DECISIONS = [Decide.agree(), Decide.wait(), Decide.offer({**OFFER, "@id": "urn:uuid:o2"})]
+FAULTS = st.sampled_from([None, None, "down", "lose-answer", "twice", "503", "400", "404"])
+OPENINGS = ("/negotiations/request", "/negotiations/offers", "/transfers/request")
+TERMS = {**OFFER, "@id": "urn:uuid:o2", "permission": [{"action": "read"}]}
+DECISIONS = st.builds(
+    Decide,
+    kind=st.sampled_from(DECISION_KINDS),
+    code=st.just("random"),
+    terms=st.sampled_from([None, TERMS]),
+    after_s=st.sampled_from([0.0, 0.0, 60.0]),
+)
+PLACES = st.sampled_from(
+    [
+        ("HttpData-PULL", None),
+        ("HttpData-PUSH", None),
+        ("HttpData-PUSH", DataAddress(endpoint_type="x", endpoint="http://wanted/")),
+    ]
+)
+
+
+TRANSFER_ACTS = ["start", "suspend", "resume", "complete", "terminate", "end"]
+ACTS = ["accept", "agree", "verify", "finalize", "counter", "terminate"]
+
+
+class Fickle:
+    """Decides once as it was told, and else takes the usual course."""
+
+    def __init__(self) -> None:
+        self.next: list[Decide] = []
+
+    async def decide(self, step: Step) -> Decide:
+        return self.next.pop(0) if self.next else Decide.follow()
 
 
 class BadNetwork(RuleBasedStateMachine):
@@ -39,11 +70,15 @@ class BadNetwork(RuleBasedStateMachine):
         super().__init__()
         self.folder = Path(tempfile.mkdtemp(prefix="exchange-", dir=memory_folder()))
         self.runner = asyncio.Runner()
-        self.world = self.run(self._make())
+        self.world: World = self.run(self._make())
         self.mail: list[tuple[str, str, bytes]] = []
 
     async def _make(self) -> World:
-        return World(self.folder)
+        world = World(self.folder)
+        self.deciders = {side.name: Fickle() for side in world.sides}
+        for side in world.sides:
+            side.decider = self.deciders[side.name]
+        return world
 
     def run(self, job: Coroutine[Any, Any, Any]) -> Any:
         return self.runner.run(job)
@@ -65,7 +100,8 @@ class BadNetwork(RuleBasedStateMachine):
         def keep(host: str, path: str, body: bytes) -> str | None:
             if body:
                 self.mail.append((host, path, body))
-            return fault
+            # who refuses to begin has no process: a copy that begins one later is no bad network
+            return None if path.endswith(OPENINGS) and fault in ("400", "404") else fault
 
         self.world.wire.fault = keep
         self.run(self.side(who).work_all())
@@ -83,6 +119,11 @@ class BadNetwork(RuleBasedStateMachine):
     def calm(self) -> None:
         """Let all that is under way arrive."""
         self.run(self.world.settle())
+
+    @rule(who=WHO, decision=DECISIONS)
+    def decide_next(self, who: str, decision: Decide) -> None:
+        """Let a side decide so at the next state that it enters."""
+        self.deciders[who].next.append(decision)
 
     @rule(who=WHO)
     def crash(self, who: str) -> None:
@@ -131,21 +172,27 @@ class BadNetwork(RuleBasedStateMachine):
                 if other is None:  # never arrived, or was refused before it began
                     assert mine.state == "TERMINATED"
                     continue
-                assert mine.state == other.state, (mine, other)
+                shown = mine.their_state or other.their_state
+                assert mine.state == other.state or shown, (mine, other)
+                event("disagreement shown" if shown else "same state")
                 assert mine.provider_pid == other.id
                 assert mine.pending is None
                 assert other.pending is None
                 if list_name == "transfers":
-                    started = mine.state == "STARTED"
-                    tokens = world.consumer.plane.addresses.get(mine.id)
-                    assert (other.id in world.provider.plane.open) is started
-                    assert (tokens is not None) is started
-                    if tokens is not None:
-                        token = tokens.properties["authorization"]
-                        assert world.provider.plane.open[other.id] == token
+                    self._check_flow(mine, other)
             assert not theirs
         mine_signed = {item.id for item in await world.consumer.exchange.agreements()}
         assert mine_signed == {item.id for item in await world.provider.exchange.agreements()}
+
+    def _check_flow(self, mine: TransferProcess, other: TransferProcess) -> None:
+        """Data flows where a transfer is started, with what both sides agreed on."""
+        address = self.world.consumer.plane.addresses.get(mine.id)
+        opened = self.world.provider.plane.open.get(other.id)
+        started = mine.state == "STARTED" and other.state == "STARTED"
+        assert (opened is not None, address is not None) == (started, started), (mine, other)
+        if address is not None:
+            secret = address.endpoint if mine.push else address.properties["authorization"]
+            assert secret == opened
 
 
 class Negotiating(BadNetwork):
@@ -153,15 +200,22 @@ class Negotiating(BadNetwork):
 
     begun = 0
 
-    @precondition(lambda self: self.begun < 2)
-    @rule(decision=st.sampled_from(DECISIONS))
-    def negotiate(self, decision: Decide) -> None:
-        self.begun += 1
-        self.world.provider.decision = decision
-        provider = self.world.provider.did
-        self.run(self.world.consumer.exchange.negotiate(provider, DATASET, OFFER))
+    @initialize(who=WHO, decision=DECISIONS)
+    def start(self, who: str, decision: Decide) -> None:
+        self.begin(who, decision)
 
-    @rule(act=st.sampled_from(["accept", "agree", "counter", "terminate"]), who=WHO)
+    @precondition(lambda self: self.begun < 2)
+    @rule(who=WHO, decision=DECISIONS)
+    def begin(self, who: str, decision: Decide) -> None:
+        self.begun += 1
+        self.deciders["provider" if who == "consumer" else "consumer"].next.append(decision)
+        world = self.world
+        if who == "consumer":
+            self.run(world.consumer.exchange.negotiate(world.provider.did, DATASET, OFFER))
+        else:
+            self.run(world.provider.exchange.offer(world.consumer.did, DATASET, OFFER))
+
+    @rule(act=st.sampled_from(ACTS), who=WHO)
     def negotiate_on(self, act: str, who: str) -> None:
         self.run(self._negotiate_on(act, self.side(who)))
 
@@ -171,30 +225,42 @@ class Negotiating(BadNetwork):
                 await self._try(side.exchange.terminate_negotiation(process.id, "Stop."))
             elif act == "counter":
                 await self._try(side.exchange.counter(process.id, OFFER))
-            elif act == "accept":
-                await self._try(side.exchange.accept(process.id))
-            elif process.role is Role.provider:
-                await self._try(side.exchange.agree(process.id))
+            else:
+                await self._try(getattr(side.exchange, act)(process.id))
 
 
 class Transferring(BadNetwork):
     """A running transfer on a bad network, and what people decide meanwhile."""
 
-    @initialize()
-    def start(self) -> None:
-        self.run(self.world.transferring())
+    @initialize(place=PLACES)
+    def start(self, place: tuple[str, DataAddress | None]) -> None:
+        self.run(self.world.negotiated())
+        self.run(self._request_transfer(*place))
+        self.run(self.world.settle())
 
-    @rule()
-    def request_transfer(self) -> None:
-        self.run(self._request_transfer())
+    @rule(place=PLACES)
+    def request_transfer(self, place: tuple[str, DataAddress | None]) -> None:
+        self.run(self._request_transfer(*place))
 
-    async def _request_transfer(self) -> None:
-        if len(await self.world.consumer.exchange.transfers()) >= 2:
+    async def _request_transfer(self, format: str, address: DataAddress | None) -> None:
+        consumer = self.world.consumer.exchange
+        if len(await consumer.transfers()) >= 2:
             return
-        for agreement in await self.world.consumer.exchange.agreements(limit=1):
-            await self._try(self.world.consumer.exchange.request_transfer(agreement.id))
+        for agreement in await consumer.agreements(limit=1):
+            await self._try(consumer.request_transfer(agreement.id, format, address=address))
 
-    @rule(act=st.sampled_from(["suspend", "resume", "complete", "terminate", "end"]), who=WHO)
+    @rule(who=WHO, done=st.booleans())
+    def plane_reports(self, who: str, done: bool) -> None:
+        self.run(self._plane_reports(self.side(who), done))
+
+    async def _plane_reports(self, side: Side, done: bool) -> None:
+        for process in await side.exchange.transfers(limit=1):
+            if done:
+                await side.exchange.plane_completed(process.id)
+            else:
+                await side.exchange.plane_errored(process.id, "Broken.")
+
+    @rule(act=st.sampled_from(TRANSFER_ACTS), who=WHO)
     def transfer_on(self, act: str, who: str) -> None:
         self.run(self._transfer_on(act, self.side(who)))
 

@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 from tests.e2e.push_world import Cities, lamp, until
 
+from hansa.kernel import iso
+
 NAME = "NgsiLd-PUSH"
 AREA = "POLYGON((0 0, 0 1, 1 1, 1 0, 0 0))"
 POWER_INSIDE = (
@@ -130,6 +132,25 @@ async def test_terminated_by_either_side_nothing_more_comes(cities: Cities, side
     await has(cities, mine, n1=1)
     follower = cities.provider.broker.changes.follower(theirs)
     assert await follower.told(["urn:ngsi-ld:Lamp:1"]) == []
+
+
+async def test_what_becomes_old_enough_is_told_and_what_becomes_too_old_is_gone(
+    cities: Cities,
+) -> None:
+    dataset = await cities.publish()
+    old_enough = {"leftOperand": "hansa:dataAge", "operator": "gteq", "rightOperand": "PT2S"}
+    fresh_enough = {**old_enough, "operator": "lteq", "rightOperand": "PT4S"}
+    late, _ = await cities.ask_for(await cities.agree(dataset, old_enough), NAME)
+    early, _ = await cities.ask_for(await cities.agree(dataset, fresh_enough), NAME)
+    now = cities.provider.clock.now()
+    await cities.write(
+        lamp(1, power={"type": "Property", "value": 1, "observedAt": iso(now)}),
+        lamp(2, power={"type": "Property", "value": 2, "observedAt": "2020-01-01T00:00:00Z"}),
+    )
+    await has(cities, early, n1=1)
+    await has(cities, late, n1=1, n2=2)
+    assert (cities.provider.clock.now() - now).total_seconds() >= 2
+    await has(cities, early)
 
 
 async def test_what_was_received_lies_apart_and_is_the_owners(cities: Cities) -> None:

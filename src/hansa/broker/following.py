@@ -18,6 +18,8 @@ from hansa.broker.store import (
     Vocabulary,
     changes_after,
     last_change,
+    next_observed,
+    observed_in,
 )
 from hansa.kernel.store import ReadTx, Tx
 
@@ -28,7 +30,9 @@ CHANGES_MAX = 1_000
 class Look(Protocol):
     """Runs a read of the broker; `empty` is the answer as long as nothing was ever written."""
 
-    async def __call__(self, job: Callable[[ReadTx, Vocabulary], R], empty: R) -> R:
+    async def __call__(
+        self, job: Callable[[ReadTx, Vocabulary], R], empty: R, *, slow: bool = False
+    ) -> R:
         """Run it."""
         ...
 
@@ -68,6 +72,25 @@ class Changes:
             [],
         )
 
+    async def observed(self, spans: Sequence[tuple[int, int]]) -> list[str]:
+        """List entities with an attribute observed in a span, [start, end) in microseconds.
+
+        For readers whose window of time moved over these spans: nothing changed but what it shows.
+        """
+        return await self._look(
+            lambda tx, vocabulary: observed_in(tx, self._dialect, vocabulary.p, spans),
+            [],
+            slow=True,
+        )
+
+    async def next_observed(self, start: int) -> int | None:
+        """Give the first instant from `start` on at which anything was observed, or None."""
+        return await self._look(
+            lambda tx, vocabulary: next_observed(tx, self._dialect, vocabulary.p, start),
+            None,
+            slow=True,
+        )
+
     def follower(self, name: str) -> Follower:
         """Give what is kept of one follower; it needs no making."""
         return Follower(self._look, self._transact, self._dialect, name)
@@ -85,6 +108,14 @@ class Follower:
     async def told(self, ids: Sequence[str]) -> list[Told]:
         """Give those of the entities that it knows, with the type that it was told."""
         return await self._read(lambda telling: telling.told(ids))
+
+    async def round(self) -> int:
+        """Give the latest round in which it was told of anything, 0 before any."""
+        return await self._look(
+            lambda tx, vocabulary: Telling(tx, self._dialect, vocabulary, self._name).round(),
+            0,
+            slow=True,
+        )
 
     async def told_before(self, round_: int, limit: int = CHANGES_MAX) -> list[Told]:
         """List what it knows from rounds before this one and was not told in it."""

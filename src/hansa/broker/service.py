@@ -342,8 +342,12 @@ class Broker:
 
         return await self._store.read(run, slow=slow)
 
-    async def _look(self, job: Callable[[ReadTx, Vocabulary], R], empty: R) -> R:
-        return await self._read(lambda reading: job(reading.tx, reading.vocabulary), empty)
+    async def _look(
+        self, job: Callable[[ReadTx, Vocabulary], R], empty: R, *, slow: bool = False
+    ) -> R:
+        return await self._read(
+            lambda reading: job(reading.tx, reading.vocabulary), empty, slow=slow
+        )
 
     def _sealed(self, vocabulary: Vocabulary) -> Cursor:
         if self._cursor is None:

@@ -52,6 +52,14 @@ class BrokerEntities:
         page = await self._broker.query(scope, Query(ids=tuple(ids)), Slice(limit=len(ids)))
         return page.items
 
+    async def observed(self, spans: Sequence[tuple[int, int]]) -> list[str]:
+        """List entities with an attribute observed in one of the spans (microseconds)."""
+        return await self._broker.changes.observed(spans)
+
+    async def next_observed(self, start: int) -> int | None:
+        """Give the first instant from `start` on at which anything was observed."""
+        return await self._broker.changes.next_observed(start)
+
     def followed(self, flow_id: str) -> Follower:
         """Give what a flow was told of."""
         return self._broker.changes.follower(flow_id)

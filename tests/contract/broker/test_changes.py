@@ -94,7 +94,9 @@ async def test_a_follower_knows_what_it_was_told(broker: Broker) -> None:
         (urn(1), b'"Shop"'),
         (urn(2), b'["A","B"]'),
     ]
+    assert await follower.round() == 1
     await follower.tell([(urn(2), b'"Shop"'), (urn(3), b'"Shop"')], 2)
+    assert await follower.round() == 2
     assert await follower.told_before(2) == [(urn(1), b'"Shop"')]
     await broker.delete([urn(1)])
     assert await follower.told([urn(1)]) == [(urn(1), b'"Shop"')], "it is still to be told"
@@ -103,6 +105,28 @@ async def test_a_follower_knows_what_it_was_told(broker: Broker) -> None:
     assert await broker.changes.follower("g").told([urn(2)]) == []
     await follower.end()
     assert await follower.told([urn(2)]) == []
+
+
+async def test_what_was_observed_in_a_span_is_found(broker: Broker) -> None:
+    assert await broker.changes.observed([(0, 2**60)]) == []
+    assert await broker.changes.next_observed(0) is None
+
+    def at(second: int) -> dict[str, object]:
+        when = f"1970-01-01T00:00:{second:02d}Z"
+        return {"type": "Property", "value": 1, "observedAt": when}
+
+    await broker.create([shop(1, power=at(1)), shop(2, power=at(2), name=at(9)), shop(3, power=1)])
+    s = 1_000_000
+    assert await broker.changes.observed([(1 * s, 2 * s)]) == [urn(1)]
+    assert sorted(await broker.changes.observed([(0, 2 * s), (9 * s, 9 * s + 1)])) == [
+        urn(1),
+        urn(2),
+    ]
+    assert await broker.changes.observed([(3 * s, 9 * s)]) == []
+    assert await broker.changes.next_observed(1 * s) == 1 * s
+    assert await broker.changes.next_observed(2 * s + 1) == 9 * s
+    await broker.delete([urn(2)])
+    assert await broker.changes.next_observed(1 * s + 1) is None
 
 
 @pytest.mark.parametrize("again", [False, True])

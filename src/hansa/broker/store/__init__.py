@@ -1,6 +1,14 @@
 """What both store adapters share: names, worlds, predicates, reading and writing."""
 
-from hansa.broker.store.changes import Noting, Telling, Told, changes_after, last_change
+from hansa.broker.store.changes import (
+    Noting,
+    Telling,
+    Told,
+    changes_after,
+    last_change,
+    next_observed,
+    observed_in,
+)
 from hansa.broker.store.compiled import Compiled, takes_long
 from hansa.broker.store.cursor import SECRET_BYTES, Cursor
 from hansa.broker.store.evolution import Past
@@ -37,6 +45,8 @@ __all__ = [
     "kinds_present",
     "last_change",
     "load",
+    "next_observed",
+    "observed_in",
     "takes_long",
     "types_in",
     "world_of",

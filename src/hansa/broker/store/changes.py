@@ -36,6 +36,37 @@ def changes_after(tx: ReadTx, dialect: Dialect, p: int, after: int, limit: int) 
     return [Change(position, identifier, bool(gone)) for position, identifier, gone in rows]
 
 
+def observed_in(
+    tx: ReadTx, dialect: Dialect, p: int, spans: Sequence[tuple[int, int]]
+) -> list[str]:
+    """List the entities with an attribute observed in one of the spans, [start, end) in micros."""
+    found: dict[str, None] = {}
+    listed = dialect.one_of("t.a", _attributes(tx, dialect, p))
+    for start, end in spans:
+        text = (
+            "SELECT DISTINCT e.id FROM broker_attribute t JOIN broker_entity e ON e.n = t.n"
+            f" WHERE t.p = ? AND {listed.text} AND t.observed >= ? AND t.observed < ?"
+        )
+        rows = tx.execute(dialect.placeholders(text), (p, *listed.parameters, start, end))
+        found.update((row[0], None) for row in rows)
+    return list(found)
+
+
+def next_observed(tx: ReadTx, dialect: Dialect, p: int, start: int) -> int | None:
+    """Give the first instant from `start` on at which an attribute was observed."""
+    text = dialect.placeholders(
+        "SELECT observed FROM broker_attribute"
+        " WHERE p = ? AND a = ? AND observed >= ? ORDER BY observed LIMIT 1"
+    )
+    firsts = [tx.execute(text, (p, a, start)) for a in _attributes(tx, dialect, p)]
+    return min((rows[0][0] for rows in firsts if rows), default=None)
+
+
+def _attributes(tx: ReadTx, dialect: Dialect, p: int) -> list[int]:
+    text = dialect.placeholders("SELECT DISTINCT a FROM broker_kind_attribute WHERE p = ?")
+    return [int(row[0]) for row in tx.execute(text, (p,))]
+
+
 class Telling:
     """What one follower was told, in one transaction."""
 
@@ -66,6 +97,15 @@ class Telling:
             (self._p, f, *listed.parameters),
         )
         return [(identifier, bytes(kind)) for identifier, kind in rows]  # type: ignore
+
+    def round(self) -> int:
+        """Give the latest round in which it was told of anything, 0 before any."""
+        f = self._number()
+        if f is None:
+            return 0
+        found = self._run("SELECT coalesce(max(round), 0) FROM broker_told WHERE f = ?", (f,))
+        latest: int = found[0][0]  # type: ignore[assignment]
+        return latest
 
     def told_before(self, round_: int, limit: int) -> list[Told]:
         """List what the follower knows from earlier rounds, and was not told again since."""

@@ -51,10 +51,15 @@ _LATER: dict[tuple[str, str], str] = {
 
 
 def routes(lookup: Lookup) -> list[Route]:
-    """Give the routes; `lookup` gives the exchange of the participant in the path, or None."""
+    """Give the routes; `lookup` gives the exchange of the participant in the path, or None.
+
+    A doubled slash finds the same path: who keeps a callback address with a slash at its end, and
+    puts the path behind it (EDC), means us.
+    """
     return [
-        Route(f"{PREFIX}/negotiations/{{rest:path}}", _Endpoint("negotiations", lookup)),
-        Route(f"{PREFIX}/transfers/{{rest:path}}", _Endpoint("transfers", lookup)),
+        Route(f"{PREFIX}{slash}{room}/{{rest:path}}", _Endpoint(room, lookup))
+        for slash in ("/", "//")
+        for room in ("negotiations", "transfers")
     ]
 
 

@@ -103,3 +103,11 @@ async def test_a_transfer_speaks_the_dialect_of_its_negotiation(world: World) ->
     assert found.state == "FINALIZED", found.error
     transfer = await world.consumer.exchange.request_transfer(str(found.agreement_id))
     assert transfer.dialect == "edc"
+
+
+@pytest.mark.parametrize("room", ["negotiations", "transfers"])
+async def test_a_doubled_slash_finds_the_same_path(world: World, room: str) -> None:
+    message = {"@context": EDC, "@type": "Unknown"}
+    status, error = await world.post(world.provider, f"//{room}/request", message)
+    assert (status, error["code"]) == (400, "invalid_field")
+    assert "This path takes" in error["reason"][0]

@@ -62,12 +62,14 @@ class Connector:
         tick_ms: int | None = None,
         heap: str = "256m",
         settings: dict[str, str] | None = None,
+        polite: bool = True,
     ) -> None:
         self.participant = participant
         self.folder = Path(tempfile.mkdtemp(prefix=f"hansa-edc-{participant}-"))
         self.log = self.folder / "edc.log"
         self.ready_s = 0.0
         self._heap = heap
+        self._polite = polite
         self._process: subprocess.Popen[bytes] | None = None
         ports = dict(zip(_PATHS, free_ports(len(_PATHS)), strict=True))
         self._urls = {
@@ -112,6 +114,7 @@ class Connector:
             [f"-Dedc.fs.config={file}", "-cp", resolve(), _MAIN, "--no-color"],
             self.log,
             self._heap,
+            polite=self._polite,
         )
         while not self._serves():
             waited = time.monotonic() - begun

@@ -125,7 +125,7 @@ class Floor:
 
     def ours(self, peer_pid: str) -> Any:
         """Give our side of a process of EDC's."""
-        processes = [*self.profile.call(self.exchange.negotiations())]
+        processes: list[Any] = [*self.profile.call(self.exchange.negotiations())]
         processes += self.profile.call(self.exchange.transfers())
         return next(each for each in processes if each.peer_pid == peer_pid)
 
@@ -447,6 +447,7 @@ def test_edc_pushes_its_bytes_to_us(floor: Floor) -> None:
     begun = floor.request(floor.buy("payload"), PUSH)
     floor.until(begun, "COMPLETED")
     kept = floor.profile.call(floor.profile.participant.carrying.received.get(begun))
+    assert kept is not None
     assert kept.size == len(PAYLOAD)
     assert kept.digest == hashlib.sha256(PAYLOAD).hexdigest()
 

@@ -56,11 +56,17 @@ def resolve(pom: Path) -> Path:
     return folder
 
 
-def start(arguments: list[str], log: Path, heap: str = "256m") -> subprocess.Popen[bytes]:
-    """Start a Java program with a bounded heap at low priority; its output goes to `log`."""
+def start(
+    arguments: list[str], log: Path, heap: str = "256m", *, polite: bool = True
+) -> subprocess.Popen[bytes]:
+    """Start a Java program with a bounded heap at low priority; its output goes to `log`.
+
+    With `polite=False` (measurements) at its usual priority, with Java's own choice of collector.
+    """
+    manner = ["nice", "java", "-XX:+UseSerialGC"] if polite else ["java"]
     with log.open("wb") as output:
         return subprocess.Popen(
-            ["nice", "java", f"-Xmx{heap}", "-XX:+UseSerialGC", *arguments],
+            [*manner, f"-Xmx{heap}", *arguments],
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,

@@ -59,6 +59,7 @@ def environment() -> Environment:
         tail=words.tail,
         clock=words.clock_time,
         moment=words.moment,
+        plain_error=words.plain_error,
         pretty=pretty,
     )
     env.globals.update(

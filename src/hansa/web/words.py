@@ -10,7 +10,7 @@ from jinja2 import pass_context
 from jinja2.runtime import Context
 from markupsafe import Markup, escape
 
-from hansa.kernel import iso, parse_instant
+from hansa.kernel import Code, iso, parse_instant
 
 _MONTHS = "Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec".split()
 _STEPS = ((60, "second"), (3_600, "minute"), (86_400, "hour"), (7 * 86_400, "day"))
@@ -191,6 +191,30 @@ def moment(context: Context, value: object) -> str:
     """Write an instant to the second as plain text: `21 Nov 2026, 09:14:05 CET`."""
     at = instant(value)
     return str(value or NOTHING) if at is None else absolute(at, context["zone"], seconds=True)
+
+
+_PLAIN: dict[str, str] = {
+    Code.outbound_failed: "The address can't be reached.",
+    Code.outbound_timeout: "The address does not answer in time.",
+    Code.outbound_blocked: "This node must not call that address.",
+    Code.outbound_too_large: "The answer is larger than this node takes.",
+    Code.did_unresolvable: "The other side's identity can't be looked up.",
+    Code.counterparty_refused: "The other side refused it.",
+    Code.policy_denied: "The contract does not allow it.",
+    Code.agreement_ended: "The agreement has ended.",
+    Code.transfer_ended: "The transfer has ended.",
+    Code.membership_suspended: "The membership is suspended.",
+    Code.status_unavailable: "Whether the other side is a member can't be checked now.",
+    Code.unavailable: "The other side can't answer now.",
+}
+
+
+def plain_error(text: object) -> dict[str, str]:
+    """Put an error that begins with its code into words: `{"words", "detail"}`."""
+    given = str(text or "")
+    code = given.partition(": ")[0]
+    words = _PLAIN.get(code)
+    return {"words": words, "detail": given} if words else {"words": given, "detail": ""}
 
 
 def tail(value: object) -> str:

@@ -82,3 +82,11 @@ def test_identifiers_break_after_separators_and_are_escaped() -> None:
 def test_an_unknown_zone_is_utc() -> None:
     assert words.zone_of("Atlantis/Capital") is UTC
     assert words.zone_of("../../etc/passwd") is UTC
+
+
+def test_an_error_with_a_code_is_put_into_words() -> None:
+    told = words.plain_error("outbound_failed: ConnectionRefusedError")
+    assert told["words"] == "The address can't be reached."
+    assert told["detail"] == "outbound_failed: ConnectionRefusedError"
+    assert words.plain_error("No answer: 5 s")["words"] == "No answer: 5 s"
+    assert words.plain_error(None) == {"words": "", "detail": ""}

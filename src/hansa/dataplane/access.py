@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from urllib.parse import urlsplit
 
 import msgspec
 
@@ -152,7 +153,7 @@ def _dropped(known: Access, reason: str | None) -> Access:
 def _renewal(address: DataAddress) -> tuple[str | None, int]:
     """Give the refresh token and the life in seconds of a received token; None: not renewable.
 
-    HansaError invalid_field for a refresh token without `expiresIn`.
+    HansaError invalid_field for one without `expiresIn`, or with a way in clear from an https one.
     """
     refresh = address.properties.get("refreshToken")
     if not refresh:
@@ -164,5 +165,16 @@ def _renewal(address: DataAddress) -> tuple[str | None, int]:
             "The data address can't be renewed as it says.",
             "A `refreshToken` needs `expiresIn` in seconds.",
             field="expiresIn",
+        )
+    endpoint, renewal = (
+        urlsplit(address.endpoint),
+        urlsplit(address.properties.get("refreshEndpoint", address.endpoint)),
+    )
+    if renewal.scheme not in ("https", endpoint.scheme) or not renewal.hostname:
+        raise HansaError(
+            Code.invalid_field,
+            "The data address can't be renewed as it says.",
+            "Its `refreshEndpoint` must be https.",
+            field="refreshEndpoint",
         )
     return refresh, int(life[:9])

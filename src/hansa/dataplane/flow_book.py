@@ -29,10 +29,15 @@ class FlowBook:
         self._sealer = sealer
         self._clock = clock
 
-    async def find(self, flow_id: str) -> DataFlow | None:
-        """Give a flow as it stands with its newest progress, or None."""
+    async def find(self, flow_id: str, *, counts: bool = True) -> DataFlow | None:
+        """Give a flow as it stands with its newest progress, or None.
+
+        Without `counts` that of a pull is left out, which costs no look at the usage.
+        """
         flow = await self.store.read(lambda tx: tx.get(FLOW, flow_id))
-        return None if flow is None else await self.progress.of(flow)
+        if flow is None or not (counts or flow.push):
+            return flow
+        return await self.progress.of(flow)
 
     async def list(self, **where: str) -> list[DataFlow]:
         """List flows by `agreement`, `state`, `control` or `plane` (at most 1,000)."""
@@ -46,7 +51,7 @@ class FlowBook:
 
     async def known(self, asked: DataFlow) -> DataFlow:
         """Give the kept flow, or the asked one when it is new; HansaError conflict."""
-        flow = await self.find(asked.id)
+        flow = await self.find(asked.id, counts=False)
         if flow is None:
             return asked
         same = ("role", "profile", "agreement_id", "counterparty", "control")

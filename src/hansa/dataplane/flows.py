@@ -37,7 +37,7 @@ FLOW_MACHINE = "dataplane_flow"
 
 _log = structlog.get_logger("hansa.dataplane")
 _REASON_LENGTH_MAX = 1_000
-_FOR_EVER = 1_000_000_000
+_ATTEMPTS_MAX = 2_000  # most of a day
 
 
 class Flows:
@@ -102,8 +102,12 @@ class Flows:
                 await plane.start(flow, self._book.opened(flow, flow.sealed))
             except HansaError as error:
                 await self.on_error(flow.id, f"{error.code.value}: {error.title}")
-                return False
-            return True
+            except Exception as error:  # noqa: BLE001 - one push must not keep the node down
+                _log.error("push_not_resumed", flow=flow.id, exc_info=error)
+                await self.on_error(flow.id, "The data could not be sent on after a restart.")
+            else:
+                return True
+            return False
 
     async def stop(self) -> None:
         """Write down the progress that is not yet written."""
@@ -152,6 +156,8 @@ class Flows:
         """
         async with self._lock(asked.id):
             flow = await self._known(asked)
+            if flow.push and flow.state is FlowState.COMPLETED:
+                return Opened()  # all was sent before the counterparty heard of the start
             if flow.state in ENDED:
                 raise flow_ended(flow)
             if flow.state is FlowState.STARTED and flow.opened is not None:
@@ -196,11 +202,11 @@ class Flows:
     async def suspend(self, flow_id: str, reason: str | None = None) -> None:
         """Stop for now. Idempotent; nothing happens to a flow that is not there or ended."""
         async with self._lock(flow_id):
-            flow = await self.find(flow_id)
+            flow = await self._book.find(flow_id, counts=False)
+            if flow is None or flow.role is FlowRole.provider:
+                await self._grants.suspend(flow_id, reason)
             if flow is None or flow.state in ENDED:
                 return
-            if flow.role is FlowRole.provider:
-                await self._grants.suspend(flow_id, reason)
             if flow.state is FlowState.STARTED:
                 changes = {"opened": None, "reason": reason}
                 flow = await self._book.put(flow, state=FlowState.SUSPENDED, **changes)
@@ -216,21 +222,20 @@ class Flows:
 
     async def _end(self, flow_id: str, state: FlowState, reason: str | None) -> None:
         async with self._lock(flow_id):
-            flow = await self.find(flow_id)
+            flow = await self._book.find(flow_id, counts=False)
+            if flow is None or flow.role is FlowRole.provider:
+                await self._grants.terminate(flow_id, reason)
             if flow is None:
                 return
-            if flow.role is FlowRole.provider:
-                await self._grants.terminate(flow_id, reason)
             if flow.state not in ENDED:
-                flow = await self._book.put(
-                    flow, state=state, sealed=None, opened=None, reason=reason
-                )
+                flow = await self._book.end(flow, state, reason)
             plane = await self.plane_for(flow)
             if flow.state is FlowState.COMPLETED:
                 await plane.complete(flow)
             else:
                 await plane.terminate(flow, reason)
-            await self._progress.flush()
+            if flow.push:
+                await self._progress.flush()
 
     # -- asked by the planes -----------------------------------------------------------------
 
@@ -335,13 +340,21 @@ class Flows:
         """Do an action of the outbox: tell the control plane."""
         flow = await self.find(action.process)
         if flow is not None:
-            if action.name == "ready":
-                await self._control.ready(flow)
-            elif action.name == "completed":
-                await self._control.completed(flow)
-            else:
-                await self._control.errored(flow, str(action.body.get("reason", "")))
+            try:
+                await self._say(flow, action)
+            except HansaError as error:
+                if error.code is not Code.not_found:
+                    raise
+                _log.warning("flow_unknown_to_control", flow=flow.id, what=action.name)
         await self._store.write(lambda tx: tx.complete(action.id))
+
+    async def _say(self, flow: DataFlow, action: Action) -> None:
+        if action.name == "ready":
+            await self._control.ready(flow)
+        elif action.name == "completed":
+            await self._control.completed(flow)
+        else:
+            await self._control.errored(flow, str(action.body.get("reason", "")))
 
     # -- within ------------------------------------------------------------------------------
 
@@ -384,4 +397,4 @@ def register(reconciler: Reconciler, lookup: Callable[[str], Flows]) -> None:
     async def tell(store: Store, action: Action) -> None:
         await lookup(store.participant).work(action)
 
-    reconciler.register(FLOW_MACHINE, tell, attempts=_FOR_EVER, backoff_max_s=30.0)
+    reconciler.register(FLOW_MACHINE, tell, attempts=_ATTEMPTS_MAX, backoff_max_s=30.0)

@@ -12,7 +12,7 @@ import pytest
 from dataplane_world import SOUTH, caller, membership
 from flow_world import INBOX, PULL, PUSH, FlowWorld, ScriptedPlane
 
-from hansa.dataplane import NOT_READY, DataAddress, FlowState, Progress
+from hansa.dataplane import NOT_READY, DataAddress, DataFlow, FlowState, Progress
 from hansa.dataplane.flow import FLOW_TRANSITIONS, flow_states_markdown, may_move
 from hansa.kernel import Code, HansaError
 
@@ -243,3 +243,59 @@ def _refusal(enforcement: object) -> Code:
     with pytest.raises(HansaError) as caught:
         enforcement.check()  # type: ignore[attr-defined]
     return caught.value.code
+
+
+async def test_a_push_that_was_done_before_its_start_was_heard_is_no_failure(
+    world: FlowWorld,
+) -> None:
+    flow = world.flow()
+    await world.flows.start(flow)
+    await world.flows.on_done(flow.id)
+    assert (await world.flows.start(flow)).ready
+    assert world.scripted.names == ["start"]
+
+
+async def test_access_from_before_there_were_flows_is_cut_too(world: FlowWorld) -> None:
+    await world.plane.grants.start("old", "urn:uuid:agreement", caller())
+    await world.flows.suspend("old", "pause")
+    assert await state_of(world, "old") == "suspended"
+    await world.flows.terminate("old", "over")
+    assert await state_of(world, "old") == "ended"
+
+
+async def test_a_push_whose_plane_breaks_after_a_crash_keeps_no_node_down(
+    world: FlowWorld,
+) -> None:
+    flow = world.flow()
+    await world.flows.start(flow)
+    world.scripted.answers["start"] = ZeroDivisionError()
+    assert await world.crash() == 0
+    await told(world, "errored", flow.id, "The data could not be sent on after a restart.")
+
+
+async def test_a_flow_that_the_control_plane_does_not_know_is_told_once(world: FlowWorld) -> None:
+    flow = world.flow()
+    await world.flows.start(flow)
+
+    async def unknown(flow: DataFlow) -> None:
+        raise HansaError(Code.not_found, "There is no such transfer.")
+
+    world.control.completed = unknown  # type: ignore[method-assign]
+    await world.flows.on_done(flow.id)
+    async with asyncio.timeout(5):
+        while await world.plane.store.read(lambda tx: tx.actions()):  # noqa: ASYNC110
+            await asyncio.sleep(0.005)
+
+
+async def test_a_suspended_flow_can_be_completed_by_both_sides_word(world: FlowWorld) -> None:
+    flow = world.flow()
+    await world.flows.start(flow)
+    await world.flows.suspend(flow.id)
+    await world.flows.complete(flow.id)
+    assert (await world.flows.get(flow.id)).state is FlowState.COMPLETED
+
+
+async def state_of(world: FlowWorld, transfer_id: str) -> str:
+    grant = await world.plane.grants.get(transfer_id)
+    assert grant is not None
+    return grant.state.value

@@ -104,7 +104,7 @@ class ForeignPlanes:
             return await self._open(flow, "prepare", None)
         if driven.state is _S.SUSPENDED:
             return await self._resume(driven, None)
-        return NOT_READY if driven.state is _S.PREPARING else None
+        return NOT_READY if driven.state is _S.PREPARING else self._opened(driven)
 
     async def start(self, flow: DataFlow, address: DataAddress | None) -> PlaneAnswer:
         """Start; a suspended flow is resumed, a running one goes on by itself."""
@@ -113,7 +113,7 @@ class ForeignPlanes:
             return await self._open(flow, "start", address if flow.push else None)
         if driven.state is _S.SUSPENDED:
             return await self._resume(driven, address if flow.push else None)
-        return NOT_READY if driven.state is _S.STARTING else None
+        return NOT_READY if driven.state is _S.STARTING else self._opened(driven)
 
     async def started(self, flow: DataFlow, address: DataAddress | None) -> None:
         """Tell the consumer's plane that the provider started."""
@@ -238,8 +238,9 @@ class ForeignPlanes:
     async def _resume(self, driven: Driven, address: DataAddress | None) -> PlaneAnswer:
         body = wire.notice_message(self._ids.uuid(), address)
         answer = await self._call(driven, "resume", body)
-        await self._move(driven, _S.STARTED)
-        return wire.read_status(_document(answer)).address
+        given = wire.read_status(_document(answer)).address
+        await self._move(driven, _S.STARTED, address=given)
+        return given
 
     async def _call(
         self, driven: Driven, verb: str, body: dict[str, Any], *, gone_is_fine: bool = False

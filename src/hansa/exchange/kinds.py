@@ -22,6 +22,10 @@ def _peer(process: Process) -> str | None:
     return None if pid is None else peer_key(process.counterparty, pid)
 
 
+def _waiting(process: Process) -> str | None:
+    return "yes" if process.waiting else None
+
+
 NEGOTIATIONS = Kind(
     "exchange_negotiation",
     ContractNegotiation,
@@ -32,6 +36,7 @@ NEGOTIATIONS = Kind(
         "counterparty": lambda item: item.counterparty,
         "dataset": lambda item: item.dataset_id,
         "agreement": lambda item: item.agreement_id,
+        "waiting": _waiting,
         "peer": _peer,
     },
 )
@@ -56,6 +61,7 @@ TRANSFERS = Kind(
         "counterparty": lambda item: item.counterparty,
         "dataset": lambda item: item.dataset_id,
         "agreement": lambda item: item.agreement_id,
+        "waiting": _waiting,
         "peer": _peer,
     },
 )

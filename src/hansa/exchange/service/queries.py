@@ -40,7 +40,7 @@ class Queries(Core):
     async def negotiations(
         self, *, after: str | None = None, limit: int = 100, **where: str | None
     ) -> list[ContractNegotiation]:
-        """List by `state`, `role`, `counterparty`, `dataset`, `agreement`."""
+        """List by `state`, `role`, `counterparty`, `dataset`, `agreement`, `waiting` (yes)."""
         return await self._list(NEGOTIATIONS, where, after, limit)
 
     async def agreements(
@@ -52,7 +52,7 @@ class Queries(Core):
     async def transfers(
         self, *, after: str | None = None, limit: int = 100, **where: str | None
     ) -> list[TransferProcess]:
-        """List by `state`, `role`, `counterparty`, `dataset`, `agreement`."""
+        """List by `state`, `role`, `counterparty`, `dataset`, `agreement`, `waiting` (yes)."""
         return await self._list(TRANSFERS, where, after, limit)
 
     async def messages(

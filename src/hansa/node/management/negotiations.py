@@ -16,7 +16,6 @@ from hansa.node.participant import Participant
 from hansa.policy import offer_from_template
 
 _WAITING_MAX = 200
-_OPEN_STATES = ("REQUESTED", "OFFERED", "ACCEPTED", "AGREED", "VERIFIED")
 
 
 class Negotiations(Trade):
@@ -250,18 +249,15 @@ class Negotiations(Trade):
         """
         p = self.participant(caller, participant)
         items: list[Json] = []
-        for state in _OPEN_STATES:
-            for process in await p.exchange.negotiations(state=state, limit=_WAITING_MAX):
-                if process.waiting:
-                    view = await self._negotiation(p, process, with_messages=True)
-                    changes = await self._changes(p, process, view["terms"])
-                    items.append(_waiting("negotiation", view, changes=changes))
-        for transfer in await p.exchange.transfers(state="REQUESTED", limit=_WAITING_MAX):
-            if transfer.waiting:
-                view = await self._transfer(p, transfer, with_messages=True)
-                agreement = await p.exchange.agreement(transfer.agreement_id)
-                terms = await p.slip(agreement.policy, agreement.dataset_id)
-                items.append(_waiting("transfer", view, terms=terms, changes=None))
+        for process in await p.exchange.negotiations(waiting="yes", limit=_WAITING_MAX):
+            view = await self._negotiation(p, process, with_messages=True)
+            changes = await self._changes(p, process, view["terms"])
+            items.append(_waiting("negotiation", view, changes=changes))
+        for transfer in await p.exchange.transfers(waiting="yes", limit=_WAITING_MAX):
+            view = await self._transfer(p, transfer, with_messages=True)
+            agreement = await p.exchange.agreement(transfer.agreement_id)
+            terms = await p.slip(agreement.policy, agreement.dataset_id)
+            items.append(_waiting("transfer", view, terms=terms, changes=None))
         return {"items": sorted(items, key=lambda item: str(item["modified"]), reverse=True)}
 
     async def _changes(

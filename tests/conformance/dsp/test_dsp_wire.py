@@ -13,6 +13,7 @@ import pytest
 from referencing import Registry, Resource
 
 from exchange_world import World, message, world_in
+from hansa.exchange import DataAddress
 from hansa.exchange.wire_dsp_2025_1 import decode, read_answer, read_document
 
 BASE = "https://w3id.org/dspace/2025/1/"
@@ -114,11 +115,14 @@ async def test_everything_we_send_matches_the_official_schemas(
         await world.settle()
         await world.consumer.exchange.terminate_transfer(again.id, "Enough.")
         await world.settle()
+        await _push(world, agreement.id)
         await _offers(world)
         await _errors(world, recorder)
         for document in recorder.seen:
             _validate(shared, document)
         types = {document["@type"] for document in recorder.seen}
+        addressed = [item["@type"] for item in recorder.seen if "dataAddress" in item]
+        assert set(addressed) == {"TransferRequestMessage", "TransferStartMessage"}
         assert types == {
             "ContractRequestMessage", "ContractOfferMessage", "ContractAgreementMessage",
             "ContractAgreementVerificationMessage", "ContractNegotiationEventMessage",
@@ -127,6 +131,24 @@ async def test_everything_we_send_matches_the_official_schemas(
             "TransferSuspensionMessage", "TransferCompletionMessage",
             "TransferTerminationMessage", "TransferProcess", "TransferError",
         }  # fmt: skip
+
+
+async def _push(world: World, agreement_id: str) -> None:
+    """Push to an address of ours, and tell it again when we resume."""
+    place = DataAddress(
+        endpoint_type="https://w3id.org/idsa/v4.1/HTTP",
+        endpoint="https://in.example/box",
+        properties={"authorization": "secret", "authType": "bearer"},
+    )
+    pushed = await world.consumer.exchange.request_transfer(
+        agreement_id, "HttpData-PUSH", address=place
+    )
+    await world.settle()
+    await world.consumer.exchange.suspend_transfer(pushed.id, "Pause.")
+    await world.settle()
+    await world.consumer.exchange.resume_transfer(pushed.id)
+    await world.settle()
+    assert await world.transfer_states() == ("STARTED", "STARTED")
 
 
 async def _offers(world: World) -> None:

@@ -7,7 +7,7 @@ DIST := src/hansa/web/static/dist/manifest.json
 WEB := $(shell find web -type f -not -path 'web/node_modules/*' 2>/dev/null)
 say = @printf '%s\n' "==> $(1)"
 
-.PHONY: up down test test-unit test-e2e check bench docs pages lock clean wheel soak help conformance-dsp conformance-dps interop-edc
+.PHONY: up down test test-unit test-e2e check bench bench-connector docs pages lock clean wheel soak help conformance-dsp conformance-dps interop-edc
 help: ## Show the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /	/' | expand -t 16
 
@@ -52,8 +52,11 @@ conformance-dps: $(VENV)/.test ## Run the 38 scenarios of Data Plane Signaling, 
 interop-edc: $(VENV)/.test ## Trade with a real EDC connector both ways (needs a JDK and Maven)
 	@$(BIN)/python -m tests.interop.edc.run
 
-soak: $(VENV)/.test $(DIST) ## Kill a node a hundred times at random and count what was lost
-	@SOAK_KILLS=100 $(BIN)/pytest tests/e2e/test_kill.py -s
+bench-connector: $(VENV)/.test $(DIST) ## Measure the connector, write build/bench/connector.json
+	@$(BIN)/python -m tests.bench.connector
+
+soak: $(VENV)/.test $(DIST) ## Kill a node a hundred times, a hundred trades in a storm: what was lost?
+	@SOAK_KILLS=100 SOAK_FAULTS=100 $(BIN)/pytest tests/e2e/test_kill.py tests/e2e/test_faults.py -s
 
 docs: $(VENV)/.test ## Write the generated reference pages
 	@$(BIN)/python scripts/docs.py

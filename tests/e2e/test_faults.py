@@ -256,6 +256,45 @@ def test_a_kill_in_each_state_of_a_negotiation(
     assert views[0]["odrl"] == views[1]["odrl"]
 
 
+HELD_OFFER = [
+    ("START", "/negotiations/offers", CONSUMER),
+    ("OFFERED", "/events", PROVIDER),
+    ("ACCEPTED", "/agreement", CONSUMER),
+]
+
+
+@pytest.mark.parametrize("victim", CITIES)
+@pytest.mark.parametrize(("state", "ending", "receiver"), HELD_OFFER)
+def test_a_kill_in_each_state_of_an_offered_negotiation(
+    stormy: Stormy, offer: dict[str, str], victim: str, state: str, ending: str, receiver: str
+) -> None:
+    """The provider opens the negotiation with an offer, and the consumer's operator accepts it."""
+    proxy = stormy.proxies[receiver]
+    made = {k: v for k, v in offer.items() if k != "provider_did"}
+    proxy.hold(ending)
+    here = stormy.client(CONSUMER).get("/node")["participants"]
+    made["consumer_did"] = next(item["did"] for item in here if item["id"] == CONSUMER)
+    provided = stormy.post(PROVIDER, "/negotiations/offers", made)["id"]
+
+    def offered() -> str | None:
+        found = stormy.get(CONSUMER, "/negotiations")["items"]
+        mine = next((item for item in found if peer_of(item) == provided), None)
+        return mine["id"] if mine and mine["state"] == "OFFERED" else None
+
+    if state == "START":
+        wait_for(lambda: proxy.caught(ending), f"a message to {ending}")
+        stormy.restart(victim)
+        proxy.release()
+    negotiation = str(wait_for(offered, "the offer"))
+    stormy.post(CONSUMER, f"/negotiations/{negotiation}/accept")
+    if state != "START":
+        wait_for(lambda: proxy.caught(ending), f"a message to {ending}")
+        assert stormy.get(PROVIDER, f"/negotiations/{provided}")["state"] == state
+        stormy.restart(victim)
+        proxy.release()
+    assert settled(stormy, "negotiations", negotiation) == "FINALIZED"
+
+
 HELD_TRANSFER = [
     ("REQUESTED", "/start", CONSUMER, None, "STARTED"),
     ("STARTED", "/suspension", PROVIDER, (CONSUMER, "suspend"), "SUSPENDED"),

@@ -52,6 +52,13 @@ class ParticipantSettings(msgspec.Struct, frozen=True, kw_only=True):
     authority_url: Annotated[
         str, Meta(description="Base URL of the authority to join, for example set by `join`.")
     ] = ""
+    planes: Annotated[
+        tuple[str, ...],
+        Meta(
+            description="Files in the node's folder, each a registration of a foreign data plane "
+            "or control plane (Data Plane Signaling). Secret: mode 0600."
+        ),
+    ] = ()
 
 
 class StoreSettings(msgspec.Struct, frozen=True, kw_only=True):

@@ -313,7 +313,7 @@ class Participant(Questions):
         await self.directory.load()
         await self.grants.load()
         await self.deciding.load()
-        await self.signaling.foreign.load()
+        await self.signaling.load()
 
     async def start(self) -> None:
         """Begin what goes on by itself."""

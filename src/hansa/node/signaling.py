@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+import msgspec
 from starlette.requests import Request
 
 from hansa.dataplane import (
@@ -71,12 +72,31 @@ def signaling_of(participant: Participant, shared: Shared) -> Signaling:
     flows.register_foreign(foreign)
     participant.controls.foreign = serving
     participant.agreements.vouched = serving.agreement
-    return Signaling(peers, serving, foreign, agreement_of)
+    return Signaling(peers, serving, foreign, agreement_of, _configured(participant.id, shared))
 
 
 async def operator_only(node: Node, request: Request) -> None:
     """Return for the node's operator with its token; a page's cookie does not count here."""
     await node.operators.authenticate_operator(request.headers, None, method=request.method)
+
+
+def _configured(participant_id: str, shared: Shared) -> list[dict[str, Any]]:
+    """Read the registrations that the settings name; HansaError settings_invalid."""
+    found: list[dict[str, Any]] = []
+    for given in shared.settings.participants:
+        for name in given.planes if given.id == participant_id else ():
+            try:
+                found.append(
+                    msgspec.json.decode((shared.folder / name).read_bytes(), type=dict[str, Any])
+                )
+            except (OSError, msgspec.MsgspecError) as error:
+                raise HansaError(
+                    Code.settings_invalid,
+                    f"{name} holds no registration of a plane.",
+                    "It is a JSON object; see docs/reference/data-plane-signaling.md.",
+                    field="participants.planes",
+                ) from error
+    return found
 
 
 def _claims(participant: Participant, did: str) -> Mapping[str, Any]:

@@ -150,6 +150,16 @@ def test_a_registration_replaces_and_is_deleted(plane: DataPlaneCase) -> None:
     assert call("DELETE", f"{url}/{body['dataplaneId']}", authorization=own).status == 401
 
 
+def test_the_operator_sees_what_is_registered_without_secrets(plane: DataPlaneCase) -> None:
+    url = f"{plane.base}/controlplanes"
+    answer = call("GET", url, authorization=operator(plane))
+    assert answer.status == 200
+    found = {each["id"]: each for each in answer.body["controlplanes"]}
+    assert found["scripted-control"]["authorization"] == {"type": "bearer_secret"}
+    assert plane.control.authorization.removeprefix("Bearer ").encode() not in answer.raw
+    assert call("GET", url, authorization=plane.control.authorization).status == 401
+
+
 # -- oauth2_client_credentials -------------------------------------------------------------------
 
 

@@ -90,6 +90,9 @@ async def _registry(
 ) -> Response:
     """Register or remove a plane: by the operator, or by the plane itself once it is known."""
     kind, member = _REGISTRIES[name]
+    if request.method == "GET" and not peer_id:
+        await operator(request)
+        return _json({name: await signaling.registered(kind)})
     caller = await _known_or_operator(signaling, request, operator, kind)
     if request.method == "PUT" and not peer_id:
         given = wire.read_registration(await _document(request), member)

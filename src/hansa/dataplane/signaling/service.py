@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from hansa.dataplane.flow import DataFlow
@@ -10,7 +11,7 @@ from hansa.dataplane.signaling.driving import AgreementOf, ForeignPlanes
 from hansa.dataplane.signaling.model import Peer, PeerKind
 from hansa.dataplane.signaling.peers import Peers
 from hansa.dataplane.signaling.serving import Serving
-from hansa.dataplane.signaling.wire_dps_1_0_rc3 import Registration
+from hansa.dataplane.signaling.wire_dps_1_0_rc3 import Registration, read_registration
 from hansa.kernel import Code, HansaError
 
 DSP_CONTEXT = "https://w3id.org/dspace/2025/1/context.jsonld"
@@ -20,12 +21,41 @@ class Signaling:
     """Data Plane Signaling 1.0: our planes for others (`serving`), others' for us (`foreign`)."""
 
     def __init__(
-        self, peers: Peers, serving: Serving, foreign: ForeignPlanes, agreement_of: AgreementOf
+        self,
+        peers: Peers,
+        serving: Serving,
+        foreign: ForeignPlanes,
+        agreement_of: AgreementOf,
+        configured: Sequence[Mapping[str, Any]] = (),
     ) -> None:
+        """`configured` are registrations as documents, taken over at each `load`."""
         self.peers = peers
         self.serving = serving
         self.foreign = foreign
         self._agreement_of = agreement_of
+        self._configured = configured
+
+    async def load(self) -> None:
+        """Register what is configured, and read what is registered; HansaError invalid_field."""
+        for document in self._configured:
+            plane = "dataplaneId" in document
+            kind = PeerKind.data_plane if plane else PeerKind.control_plane
+            member = "dataplaneId" if plane else "controlplaneId"
+            await self.peers.register(kind, read_registration(document, member))
+        await self.foreign.load()
+
+    async def registered(self, kind: PeerKind) -> list[dict[str, Any]]:
+        """List the planes of a kind, without their secrets."""
+        return [
+            {
+                "id": peer.id,
+                "endpoint": peer.endpoint,
+                "profiles": list(peer.profiles),
+                "labels": list(peer.labels),
+                "authorization": {"type": peer.authorization},
+            }
+            for peer in await self.peers.list(kind)
+        ]
 
     async def register(self, kind: PeerKind, given: Registration) -> Peer:
         """Add or replace a plane; HansaError invalid_field, conflict, too_many_requests."""

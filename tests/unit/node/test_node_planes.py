@@ -1,0 +1,50 @@
+"""Foreign planes that are named in the settings."""
+
+from __future__ import annotations
+
+import json
+import secrets
+from pathlib import Path
+
+import pytest
+
+from hansa.dataplane import PeerKind
+from hansa.kernel import Code, HansaError
+from hansa.kernel.settings import ParticipantSettings, Settings
+from hansa.node.runtime import Node
+
+
+def node(folder: Path, *planes: str) -> Node:
+    (folder / "operator.token").write_text(secrets.token_urlsafe(32))
+    participant = ParticipantSettings(id="city", role="city", planes=planes)
+    return Node(Settings(participants=(participant,)), folder, b"s" * 32)
+
+
+def registration(**members: object) -> str:
+    authorization = {"type": "bearer_secret", "secret": secrets.token_urlsafe(32)}
+    return json.dumps({"endpoint": "https://x.example", "authorization": authorization, **members})
+
+
+async def test_planes_of_the_settings_are_registered(tmp_path: Path) -> None:
+    (tmp_path / "plane.json").write_text(registration(dataplaneId="p", profiles=["X-PULL"]))
+    (tmp_path / "control.json").write_text(registration(controlplaneId="c"))
+    for _ in range(2):
+        running = node(tmp_path, "plane.json", "control.json")
+        await running.start()
+        signaling = running.participants["city"].signaling
+        for kind, name in ((PeerKind.data_plane, "p"), (PeerKind.control_plane, "c")):
+            assert [each["id"] for each in await signaling.registered(kind)] == [name]
+        assert "X-PULL" in running.participants["city"].flows.profiles
+        await running.stop()
+
+
+@pytest.mark.parametrize("text", ["", "[]", "no json"])
+async def test_a_file_that_is_no_registration_is_named(tmp_path: Path, text: str) -> None:
+    (tmp_path / "plane.json").write_text(text)
+    running = node(tmp_path, "plane.json")
+    with pytest.raises(HansaError) as caught:
+        await running.start()
+    assert caught.value.code is Code.settings_invalid
+    assert "plane.json" in caught.value.title
+    await running.client.close()
+    await running.database.close()

@@ -29,8 +29,8 @@ class Right(Protocol):
         """Return, or raise why the answer has to stop now."""
         ...
 
-    def record(self, entities: int, bytes: int) -> None:
-        """Count an answer."""
+    def record(self, entities: int, bytes: int, requests: int = 1) -> None:
+        """Count an answer; 0 `requests`: more of one that is counted."""
         ...
 
 
@@ -97,12 +97,11 @@ async def send_blocks(
     headers: Headers,
     blocks: AsyncIterator[bytes | bytearray],
 ) -> None:
-    """Send an answer block by block, no faster than it is read; count what was handed over.
+    """Send an answer block by block, no faster than it is read; count what is handed over.
 
     An answer that is broken off ends without an error: the server closes its connection. What
     `blocks` raise before the first of them is raised; later it breaks the answer off.
     """
-    sent = 0
     begun = False
     try:
         with suppress(BrokenOff), _watched(right, receive) as leaving:
@@ -116,7 +115,7 @@ async def send_blocks(
                         {"type": "http.response.start", "status": status, "headers": headers}
                     )
                 await send({"type": "http.response.body", "body": block, "more_body": True})
-                sent += len(block)
+                right.record(0, len(block), requests=0)
             if not begun:
                 await send({"type": "http.response.start", "status": status, "headers": headers})
             begun = True
@@ -126,7 +125,7 @@ async def send_blocks(
             raise
     finally:
         if begun:
-            right.record(0, sent)
+            right.record(0, 0)
 
 
 async def send_error(send: Send, error: HansaError, *, head: bool = False) -> None:

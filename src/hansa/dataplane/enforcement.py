@@ -166,6 +166,17 @@ def _without_windows(scope: Scope) -> Scope:
     )
 
 
+def _check_same(shown: Scope, scope: Scope) -> None:
+    if scope is shown or scope == shown:
+        return
+    if _without_windows(scope) != _without_windows(shown):
+        raise HansaError(
+            Code.policy_denied,
+            "What the agreement lets through has changed.",
+            "Ask again to get what it lets through now.",
+        )
+
+
 class Enforcement:
     """A request that was let through: its scope, and what the broker tells us while it answers."""
 
@@ -199,14 +210,16 @@ class Enforcement:
         the earlier one; a part of the scope that fell away does.
         """
         scope = self._live.scope_or_refusal(self._clock.now(), self._standing, self._count)
-        if scope is self.scope or scope == self.scope:
-            return
-        if _without_windows(scope) != _without_windows(self.scope):
-            raise HansaError(
-                Code.policy_denied,
-                "What the agreement lets through has changed.",
-                "Ask again to get what it lets through now.",
-            )
+        _check_same(self.scope, scope)
+
+    def check_shown(self, shown: Scope) -> None:
+        """Raise when what was rendered under an earlier scope is not what this one shows."""
+        _check_same(shown, self.scope)
+
+    def now(self) -> Enforcement:
+        """Give the same use with the scope that holds now, or raise why there is none. No I/O."""
+        scope = self._live.scope_or_refusal(self._clock.now(), self._standing, self._count)
+        return Enforcement(self._live, scope, self._clock, self._standing, self._usage, self._count)
 
     def check_whole(self) -> None:
         """Raise policy_unsupported when the terms cut data: bytes can't be filtered."""
@@ -223,7 +236,16 @@ class Enforcement:
             return False
         return True
 
-    def record(self, entities: int, bytes: int) -> None:
-        """Count an answer against the transfer. Costs no I/O."""
+    def record(self, entities: int, bytes: int, requests: int = 1) -> None:
+        """Count an answer against the transfer; 0 `requests`: more of one that is counted.
+
+        Costs no I/O.
+        """
         grant = self._live.grant
-        self._usage.count(grant.transfer_id, grant.agreement_id, entities=entities, bytes=bytes)
+        self._usage.count(
+            grant.transfer_id,
+            grant.agreement_id,
+            entities=entities,
+            bytes=bytes,
+            requests=requests,
+        )

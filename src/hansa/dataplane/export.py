@@ -53,7 +53,10 @@ class Export:
             body = b"".join(one + b"\n" for one in shown)
             summed.update(body)
             size += len(body)
-            yield Item(position=str(size), body=body, entities=len(shown))
+            first = size == len(body)
+            yield Item(
+                position=str(size), body=body, entities=len(shown), requests=1 if first else 0
+            )
             if after is None:
                 break
         self.digest = f"sha-256:{summed.hexdigest()}"

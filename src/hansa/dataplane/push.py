@@ -43,37 +43,49 @@ class Item(msgspec.Struct, frozen=True, kw_only=True):
     """One piece to send. `position` is where to go on once it was delivered.
 
     `body` None sends nothing and only moves on. `id` stays the same when the item comes again.
+    `requests` 0: it is more of what an earlier item began, and counts as no use of its own.
     """
 
     position: str
     body: bytes | None = None
     id: str = ""
     entities: int = 0
+    requests: int = 1
 
 
 class Allowance:
-    """The right of one flow to send, decided anew each time it is asked."""
+    """The right of one flow to send, decided anew each time it is asked.
+
+    Where the terms limit the number of uses, one is taken before the first item, and another one
+    before each later item that is a use of its own: never for waiting or for trying again.
+    """
 
     def __init__(self, renew: Callable[[], Awaitable[Enforcement]]) -> None:
         self._renew = renew
         self._held: Enforcement | None = None
+        self._used = False
 
     async def scope(self) -> Scope:
         """Give what may be shown now; HansaError as `Grants.authorise`."""
-        self._held = await self._renew()
+        self._held = await self._renew() if self._held is None else self._held.now()
         return self._held.scope
 
-    async def check(self) -> None:
+    async def check(self, item: Item | None = None) -> None:
         """Return, or raise why nothing may be sent now, or not what the last scope showed."""
         if self._held is None:
             await self.scope()
-        else:
+        elif item is None or not (item.requests and self._used):
             self._held.check()
+        else:
+            shown, self._held = self._held.scope, await self._renew()
+            self._used = False
+            self._held.check_shown(shown)
 
-    def record(self, entities: int, size_bytes: int) -> None:
-        """Count what was delivered against the agreement."""
-        if self._held is not None:
-            self._held.record(entities, size_bytes)
+    def record(self, item: Item) -> None:
+        """Count an item that was delivered against the agreement."""
+        self._used = True
+        if self._held is not None and item.body is not None:
+            self._held.record(item.entities, len(item.body), item.requests)
 
 
 class Source(Protocol):
@@ -219,11 +231,11 @@ class _Push:
         if item.body is None:
             self._note(position=item.position, error=None)
             return
-        await self._allowance.check()
+        await self._allowance.check(item)
         async with asyncio.timeout(self._retry.item_s):
             await self._sink.write(item)
         size = len(item.body)
-        self._allowance.record(item.entities, size)
+        self._allowance.record(item)
         self._failures = 0
         self._note(
             position=item.position,

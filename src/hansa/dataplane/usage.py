@@ -72,14 +72,19 @@ class UsageLedger:
         self._task: asyncio.Task[None] | None = None
         self.counts = Counts(store)
 
-    def count(self, transfer_id: str, agreement_id: str, *, entities: int, bytes: int) -> None:
-        """Add one answer with its entities and body bytes. Costs no I/O."""
+    def count(
+        self, transfer_id: str, agreement_id: str, *, entities: int, bytes: int, requests: int = 1
+    ) -> None:
+        """Add one answer with its entities and body bytes; 0 `requests`: more of one that is added.
+
+        Costs no I/O.
+        """
         pending = self._pending.get(transfer_id)
         if pending is None:
             pending = self._pending[transfer_id] = _Pending(agreement_id)
         if self._calls == 0:
             self._begun.set()
-        pending.requests += 1
+        pending.requests += requests
         pending.entities += entities
         pending.bytes += bytes
         pending.last_at = self._clock.now()

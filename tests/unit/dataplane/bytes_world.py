@@ -303,6 +303,7 @@ class Side:
             profile=profile,
             agreement_id=AGREEMENT,
             dataset_id=TARGET,
+            renews=False,
             counterparty=other,
             created=self.clock.now(),
             modified=self.clock.now(),

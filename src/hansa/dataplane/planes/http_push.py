@@ -80,6 +80,7 @@ class ResourceSource:
         """Give the blocks from an offset on."""
         await allowance.scope()
         at = int(position or 0)
+        first = at == 0
         blocks: AsyncGenerator[Block, None]
         if isinstance(self._resource, UpstreamResource):
             blocks = self._upstream(self._resource, at)
@@ -88,7 +89,8 @@ class ResourceSource:
         async with aclosing(blocks):
             async for block in blocks:
                 at += len(block)
-                yield Item(position=str(at), body=bytes(block))
+                yield Item(position=str(at), body=bytes(block), requests=int(first))
+                first = False
 
     async def _upstream(self, resource: UpstreamResource, at: int) -> AsyncGenerator[bytes, None]:
         headers = {**resource.headers, "Accept-Encoding": "identity"}
@@ -167,7 +169,7 @@ class HttpSink:
 
     async def write(self, item: Item) -> None:
         """Hand a block to the connection; returns when it wants the next one."""
-        if item.body:
+        if item.body and not self._whole:
             await self._put(item.body)
 
     async def _put(self, block: bytes | None) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Page, Route, expect
 
 from conftest import Served, signed_in
 
@@ -169,3 +169,44 @@ def test_without_scripts_all_of_it_works(browser: Browser, fresh: Served) -> Non
         expect(page.locator(".lane")).to_have_count(5)
         page.get_by_text("All of it as a table").click()
         expect(page.get_by_text("Delft Ost pauses the transfer").first).to_be_visible()
+
+
+def test_sharing_a_file_as_it_is_and_answering_oneself(
+    browser: Browser, fresh: Served, axe: str
+) -> None:
+    for page in signed_in(browser, fresh):
+        page.goto(f"{fresh.url}{CITY}/publish")
+        file = {"name": "plan.csv", "mimeType": "text/csv", "buffer": b"a,b\n1,2\n"}
+        page.set_input_files("#file", file)
+        page.get_by_role("button", name="Look at it").click()
+        page.get_by_role("heading", name="What Hansa understands").wait_for()
+        page.get_by_text("Change how the columns are read").click()
+        page.get_by_label("no2 becomes").select_option("ignore")
+        page.get_by_role("button", name="Try it").click()
+        expect(page.get_by_label("no2 becomes")).to_have_value("ignore")
+        assert violations(page, axe) == []
+        page.get_by_role("radio", name="The file as it is").check()
+        expect(page.get_by_role("heading", name="What Hansa understands")).to_be_hidden()
+        page.get_by_role("radio", name="you, each time").check()
+        assert violations(page, axe) == []
+        page.set_viewport_size({"width": 320, "height": 640})
+        assert page.evaluate("document.documentElement.scrollWidth") <= 320
+        page.get_by_role("button", name="Publish with these terms").click()
+        expect(page.get_by_text("One file, given as it is.")).to_be_visible()
+        assert fresh.app.state.source.sent[0]["approval"] == "operator"
+        assert violations(page, axe) == []
+        page.get_by_role("button", name="Ask me each time").click()
+        expect(page.get_by_text("You answer each request for it yourself.")).to_be_visible()
+
+
+def test_what_moved_while_the_page_was_on_its_way_is_shown(browser: Browser, fresh: Served) -> None:
+    for page in signed_in(browser, fresh):
+        source = fresh.app.state.source
+
+        def late(route: Route) -> None:
+            source.ended["n-ask"] = "Enough"  # noqa: B023 - the loop runs once
+            route.continue_()
+
+        page.route("**/events/stream", late)
+        page.goto(f"{fresh.url}{CITY}/negotiations/n-ask")
+        expect(page.locator(".now-state")).to_contain_text("Ended")

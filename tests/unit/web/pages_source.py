@@ -351,7 +351,23 @@ class FakeSource(Trade):
             for i in range(6)
         ]  # fmt: skip
         return {
-            "mapping": mapping or {"type": "AirQualityObserved", "columns": {"no2": "GQ"}},
+            "mapping": mapping
+            or {
+                "entity_type": "AirQualityObserved",
+                "id": "air",
+                "columns": [
+                    {"column": "station", "attribute": "station", "title": "Station"},
+                    {
+                        "column": "no2",
+                        "attribute": "no2",
+                        "title": "Nitrogen dioxide",
+                        "value": "number",
+                        "unit_code": "GQ",
+                        "unit": "µg/m³",
+                    },
+                ],
+                "observed_at": {"columns": ["time"]},
+            },
             "preview": preview,
             "accepted": 2_157,
             "rejected_count": 3,
@@ -382,6 +398,7 @@ class FakeSource(Trade):
         approval: str = "automatic",
     ) -> Json:
         self.sent.append({"publish": title, "approval": approval})
+        self.mapping = mapping
         made = {**self.datasets()[0], "id": f"urn:uuid:pub-{len(self.published)}", "title": title}
         self.published.append(made)
         rejected = (await self.suggest(caller, participant, upload, mapping=mapping))["rejected"]

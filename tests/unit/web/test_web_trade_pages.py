@@ -303,3 +303,28 @@ async def test_a_live_page_does_not_ask_the_provider_again_and_again(client: Cli
     page = (await client.get(f"{HOME}/transfers/t-1?probe=1")).text
     assert "97 entities" in page
     assert f'hx-get="{HOME}/transfers/t-1"' in page
+
+
+async def test_columns_are_changed_in_a_table(client: Client) -> None:
+    step = await upload(client, "clean.csv")
+    page = (await client.get(step)).text
+    assert 'name="column.1.unit_code" value="GQ"' in page
+    assert "Nitrogen dioxide (µg/m³)" in page
+    fields = dict(re.findall(r'name="((?:column\.|mapping_shown)[^"]*)"[^>]*value="([^"]*)"', page))
+    (text,) = re.findall(r'<textarea name="mapping"[^>]*>([^<]*)<', page)
+    fields["mapping"] = text.replace("&#34;", '"')
+    fields |= {"column.1.kind": "property", "column.1.value": "number", "entity_type": "Air"}
+    tried = await client.post(f"{step}/try", {**fields, "column.1.title": "NO2"})
+    assert 'name="column.1.title" value="NO2"' in tried.text
+    form = {**fields, "title": "Air", "template": "members-read", "column.1.attribute": "nitrogen"}
+    assert (await client.post(step, form)).status == 303
+    assert source(client).mapping["columns"][1]["attribute"] == "nitrogen"
+    assert source(client).mapping["entity_type"] == "Air"
+
+
+async def test_a_very_long_talk_is_folded(clock: FixedClock) -> None:
+    client = Client(pages_serve.app("much", clock))
+    await client.get("/signin?token=let-me-in")
+    page = (await client.get(f"{HOME}/negotiations/n-1")).text
+    assert "64 earlier messages" in page
+    assert page.count('class="said-raw"') == 60

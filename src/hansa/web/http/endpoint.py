@@ -24,6 +24,7 @@ from hansa.web.words import zone_of
 
 _log = structlog.get_logger("hansa.web")
 _TEXT_MAX = 200_000
+_FIELDS_MAX = 2_000
 _SAFE = ("GET", "HEAD")
 
 
@@ -63,7 +64,7 @@ class Visit:
     async def form(self) -> FormData:
         """Give the form; read once."""
         if self._form is None:
-            self._form = await self.request.form(max_files=2, max_fields=200)
+            self._form = await self.request.form(max_files=2, max_fields=_FIELDS_MAX)
         return self._form
 
     async def field(self, name: str, default: str = "", *, required: str = "") -> str:

@@ -12,7 +12,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from hansa.kernel import Code, HansaError
-from hansa.web import offer_form
+from hansa.web import mapping_form, offer_form
 from hansa.web.drafts import FILE_BYTES_MAX
 from hansa.web.http.endpoint import Pages, Visit, action, page
 from hansa.web.ports import Json, Upload
@@ -99,9 +99,14 @@ async def _prepared(
         "preview": table,
         "heads": offer_form.heads(suggestion, table["columns"]),
         "mapping_text": pretty,
+        "mapping_shown": mapping_form.digest(pretty),
+        "lines": mapping_form.lines(suggestion["mapping"]),
+        "kinds": mapping_form.KINDS,
+        "values": mapping_form.VALUES,
         "templates": templates["items"],
         "problem": failed,
         "unread": unread,
+        "tried": mapping is not None,
         "islands": ("area",),
         "form": await visit.form() if visit.request.method == "POST" else {},
     }
@@ -117,7 +122,7 @@ async def prepare(visit: Visit) -> Response:
 async def try_mapping(visit: Visit) -> Response:
     """Show the preview under an edited mapping."""
     try:
-        mapping = offer_form.mapping(await visit.field("mapping"))
+        mapping = mapping_form.read(offer_form.texts(await visit.form()))
     except HansaError as error:
         return await _prepared(visit, None, problem=error)
     return await _prepared(visit, mapping)
@@ -138,7 +143,7 @@ async def _share(visit: Visit, upload: Upload, given: dict[str, list[str]]) -> J
     }
     if await visit.field("as") == "file":
         return await visit.source.publish_file(visit.caller, visit.id, upload, **words)
-    mapping = offer_form.mapping(await visit.field("mapping"))
+    mapping = mapping_form.read(given)
     return await visit.source.publish(visit.caller, visit.id, upload, mapping=mapping, **words)
 
 
@@ -146,7 +151,7 @@ async def publish(visit: Visit) -> Response:
     """Publish with terms; a problem is shown on the form with all that was filled in."""
     mapping: Json | None = None
     try:
-        mapping = offer_form.mapping(await visit.field("mapping"))
+        mapping = mapping_form.read(offer_form.texts(await visit.form()))
         owner = f"{visit.caller.did} {visit.id}"
         upload = await visit.pages.drafts.get(owner, visit.param("draft"))
         done = await _share(visit, upload, offer_form.texts(await visit.form()))

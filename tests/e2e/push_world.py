@@ -176,12 +176,17 @@ class Cities:
         async def started() -> bool:
             now = await self.consumer.exchange.transfer(transfer.id)
             assert now.state != "TERMINATED", now.reason
-            return str(now.state) == "STARTED"
+            return str(now.state) in ("STARTED", "COMPLETED")
 
         await until(started, "the transfer to start")
         now = await self.consumer.exchange.transfer(transfer.id)
         assert now.provider_pid is not None
+        await until(lambda: self._settled(str(now.provider_pid)), "the provider to know it")
         return transfer.id, now.provider_pid
+
+    async def _settled(self, transfer: str) -> bool:
+        now = await self.provider.exchange.transfer(transfer)
+        return now.pending is None and str(now.state) != "REQUESTED"
 
     async def state(self, transfer: str, state: str) -> None:
         """Wait until a transfer has a state, at whichever side has it."""

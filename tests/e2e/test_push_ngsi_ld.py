@@ -153,6 +153,25 @@ async def test_what_becomes_old_enough_is_told_and_what_becomes_too_old_is_gone(
     await has(cities, early)
 
 
+async def test_a_limited_number_of_uses_is_that_of_notifications(cities: Cities) -> None:
+    await cities.write(lamp(1, power=1))
+    limit = {"leftOperand": "odrl:count", "operator": "lteq", "rightOperand": "3"}
+    agreement = await cities.agree(await cities.publish(), limit)
+    mine, theirs = await cities.ask_for(agreement, NAME)
+    await has(cities, mine, n1=1)
+    for n in (2, 3):
+        await cities.write(lamp(1, power=n))
+        await has(cities, mine, n1=n)
+    assert (await cities.flow(theirs)).progress.error is None
+    await cities.write(lamp(1, power=4))
+
+    async def told() -> bool:
+        return "policy_denied" in ((await cities.flow(theirs)).progress.error or "")
+
+    await until(told, "the refusal")
+    await has(cities, mine, n1=3)
+
+
 async def test_what_was_received_lies_apart_and_is_the_owners(cities: Cities) -> None:
     await cities.write(lamp(1, power=1))
     agreement = await cities.agree(await cities.publish())

@@ -21,7 +21,7 @@ class Right:
 
     def __init__(self) -> None:
         self.refused: HansaError | None = None
-        self.counted: list[tuple[int, int]] = []
+        self.counted: list[tuple[int, int, int]] = []
         self.scope = None
         self.on_check: Callable[[], None] = lambda: None
 
@@ -30,8 +30,15 @@ class Right:
         if self.refused is not None:
             raise self.refused
 
-    def record(self, entities: int, bytes: int) -> None:
-        self.counted.append((entities, bytes))
+    def check_shown(self, shown: object) -> None:
+        assert shown == self.scope
+
+    def now(self) -> Right:
+        self.check()
+        return self
+
+    def record(self, entities: int, bytes: int, requests: int = 1) -> None:
+        self.counted.append((entities, bytes, requests))
 
 
 class Book:
@@ -39,6 +46,7 @@ class Book:
 
     def __init__(self) -> None:
         self.right = Right()
+        self.taken = 0
         self.progresses: list[Progress] = []
         self.done = asyncio.Event()
         self.errors: list[str] = []
@@ -46,6 +54,7 @@ class Book:
 
     async def enforcement(self, flow_id: str) -> Right:
         self.right.check()
+        self.taken += 1
         return self.right
 
     def progress(self, flow_id: str, progress: Progress) -> None:
@@ -68,6 +77,7 @@ class Letters:
         self.total_bytes = len(text)
         self.digest: str | None = None
         self.asked: list[str] = []
+        self.requests = 0
 
     def bytes_before(self, position: str) -> int | None:
         return int(position or 0)
@@ -77,7 +87,14 @@ class Letters:
         for place in range(int(position or 0), len(self.text)):
             await allowance.scope()
             body = self.text[place].encode()
-            yield Item(position=str(place + 1), body=body, id=str(place), entities=1)
+            requests = self.requests or int(place == 0)
+            yield Item(
+                position=str(place + 1),
+                body=body,
+                id=str(place),
+                entities=1,
+                requests=requests,
+            )
         if self.endless:
             await asyncio.Event().wait()
         self.digest = "sha-256:00"
@@ -146,7 +163,20 @@ async def test_all_items_arrive_in_order_and_the_flow_is_done(book: Book, pushes
     last = book.progresses[-1]
     assert (last.position, last.bytes, last.items, last.total_bytes) == ("6", 6, 6, 6)
     assert (last.digest, last.error) == ("sha-256:00", None)
-    assert book.right.counted == [(1, 1)] * 6
+    assert book.right.counted == [(1, 1, 1), *[(1, 1, 0)] * 5], "all are one use"
+    assert book.taken == 1
+
+
+async def test_each_item_is_a_use_of_its_own_where_the_source_says_so(
+    book: Book, pushes: Pushes
+) -> None:
+    source, sink = Letters(), Memory()
+    source.requests = 1
+    sink.failures = [OSError("gone")]
+    pushes.start(flow(), source, sink)
+    await book.done.wait()
+    assert book.right.counted == [(1, 1, 1)] * 6
+    assert book.taken == 6, "a retry costs no other use, and nothing is taken at the end"
 
 
 async def test_a_failure_is_tried_again_from_the_last_delivered_item(

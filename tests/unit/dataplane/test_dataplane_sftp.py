@@ -48,7 +48,7 @@ class Blocks:
                 self.reached.set()
                 await self.go.wait()
             end = min(at + BLOCK, len(CONTENT))
-            yield Item(position=str(end), body=CONTENT[at:end])
+            yield Item(position=str(end), body=CONTENT[at:end], requests=int(at == 0))
             at = end
 
 

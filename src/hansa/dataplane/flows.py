@@ -35,6 +35,7 @@ from hansa.kernel.store import Action, Store, Tx
 FLOW_MACHINE = "dataplane_flow"
 """The outbox machine that tells the control plane what a flow came to."""
 
+_S = FlowState
 _log = structlog.get_logger("hansa.dataplane")
 _REASON_LENGTH_MAX = 1_000
 _ATTEMPTS_MAX = 2_000  # most of a day
@@ -129,7 +130,7 @@ class Flows:
             flow = await self._known(asked)
             if flow.opened is not None and flow.state is not FlowState.SUSPENDED:
                 return Opened(self._book.opened(flow, flow.opened))
-            if flow.state not in (FlowState.INITIALIZED, FlowState.PREPARING, FlowState.SUSPENDED):
+            if flow.state not in (_S.INITIALIZED, _S.PREPARING, _S.SUSPENDED):
                 return Opened(ready=flow.state not in ENDED)
             plane = await self.plane_for(flow)
             if flow.push:  # where the operator wants it is said once, and holds for later calls
@@ -137,8 +138,9 @@ class Flows:
                 flow = await self._book.put(flow, sealed=kept)
                 address = self._book.opened(flow, flow.sealed)
             answer = await plane.prepare(flow, address)
-            resumed = flow.state is FlowState.SUSPENDED
-            done = FlowState.STARTED if resumed else FlowState.PREPARED
+            if answer is None and not (flow.push or flow.plane or flow.control):
+                return Opened()  # a pull of our own: nothing is there to be kept yet
+            done = _S.STARTED if flow.state is _S.SUSPENDED else _S.PREPARED
             return await self._answered(flow, plane, answer, FlowState.PREPARING, done)
 
     async def requested(self, asked: DataFlow, address: DataAddress) -> None:
@@ -175,11 +177,10 @@ class Flows:
 
     async def _begin(self, flow: DataFlow) -> DataFlow:
         """Write that a push begins before it does."""
-        if flow.state is FlowState.SUSPENDED:
-            return await self._book.put(flow, state=FlowState.STARTED, reason=None)
         if flow.state is FlowState.STARTED:
             return flow
-        return await self._book.put(flow, state=FlowState.STARTING)
+        resumed = flow.state is FlowState.SUSPENDED
+        return await self._book.put(flow, state=_S.STARTED if resumed else _S.STARTING)
 
     async def _allow(self, flow: DataFlow) -> None:
         await self._grants.allow(
@@ -208,8 +209,8 @@ class Flows:
             if flow is None or flow.state in ENDED:
                 return
             if flow.state is FlowState.STARTED:
-                changes = {"opened": None, "reason": reason}
-                flow = await self._book.put(flow, state=FlowState.SUSPENDED, **changes)
+                state = FlowState.SUSPENDED
+                flow = await self._book.put(flow, state=state, opened=None, reason=reason)
             await (await self.plane_for(flow)).suspend(flow, reason)
 
     async def complete(self, flow_id: str) -> None:
@@ -277,11 +278,11 @@ class Flows:
         self._progress.note(flow_id, progress)
 
     async def ready(self, flow_id: str, address: DataAddress | None = None) -> None:
-        """Tell the control plane that a flow, which was not ready at once, is.
+        """Tell the control plane that a flow that was not ready at once is.
 
         Not to be awaited within the plane's own `prepare` or `start`.
         """
-        targets = {FlowState.PREPARING: FlowState.PREPARED, FlowState.STARTING: FlowState.STARTED}
+        targets = {_S.PREPARING: _S.PREPARED, _S.STARTING: _S.STARTED}
 
         def change(flow: DataFlow) -> DataFlow:
             if flow.state not in targets:
@@ -311,8 +312,7 @@ class Flows:
         flow = await self.find(flow_id)
         if flow is None:
             return
-        reason = reason[:_REASON_LENGTH_MAX]
-        await self._progress.error(flow, reason)
+        await self._progress.error(flow, reason := reason[:_REASON_LENGTH_MAX])
         await self._tell(flow_id, "errored", lambda flow: flow, reason=reason)
 
     async def _tell(

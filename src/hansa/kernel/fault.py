@@ -19,7 +19,7 @@ _armed, _left = _read()
 
 
 def point(name: str) -> None:
-    """Pass a point by name: `commit.before`, `commit.after`, `send.before`, `send.after`."""
+    """Pass a point by name: `commit.` or `send.` `before` or `after`, `renewal.answered`."""
     global _left
     if _armed and _armed == name:
         _left -= 1

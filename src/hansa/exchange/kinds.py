@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 from hansa.exchange.model import (
     Agreement,
     ContractNegotiation,
@@ -22,49 +25,20 @@ def _peer(process: Process) -> str | None:
     return None if pid is None else peer_key(process.counterparty, pid)
 
 
-def _waiting(process: Process) -> str | None:
-    return "yes" if process.waiting else None
-
+# What each of them is found by: an index reads the same member of every type.
+_HELD: dict[str, Callable[[Any], str | None]] = {
+    "state": lambda item: item.state.value,
+    "role": lambda item: item.role.value,
+    "counterparty": lambda item: item.counterparty,
+    "dataset": lambda item: item.dataset_id,
+}
+_PROCESS = {**_HELD, "agreement": lambda item: item.agreement_id, "peer": _peer}
 
 NEGOTIATIONS = Kind(
-    "exchange_negotiation",
-    ContractNegotiation,
-    key=lambda item: item.id,
-    indexes={
-        "state": lambda item: item.state.value,
-        "role": lambda item: item.role.value,
-        "counterparty": lambda item: item.counterparty,
-        "dataset": lambda item: item.dataset_id,
-        "agreement": lambda item: item.agreement_id,
-        "waiting": _waiting,
-        "peer": _peer,
-    },
+    "exchange_negotiation", ContractNegotiation, key=lambda item: item.id, indexes=_PROCESS
 )
-AGREEMENTS = Kind(
-    "exchange_agreement",
-    Agreement,
-    key=lambda item: item.id,
-    indexes={
-        "state": lambda item: item.state.value,
-        "role": lambda item: item.role.value,
-        "counterparty": lambda item: item.counterparty,
-        "dataset": lambda item: item.dataset_id,
-    },
-)
-TRANSFERS = Kind(
-    "exchange_transfer",
-    TransferProcess,
-    key=lambda item: item.id,
-    indexes={
-        "state": lambda item: item.state.value,
-        "role": lambda item: item.role.value,
-        "counterparty": lambda item: item.counterparty,
-        "dataset": lambda item: item.dataset_id,
-        "agreement": lambda item: item.agreement_id,
-        "waiting": _waiting,
-        "peer": _peer,
-    },
-)
+AGREEMENTS = Kind("exchange_agreement", Agreement, key=lambda item: item.id, indexes=_HELD)
+TRANSFERS = Kind("exchange_transfer", TransferProcess, key=lambda item: item.id, indexes=_PROCESS)
 MESSAGES = Kind(
     "exchange_message",
     LogEntry,

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from exchange_world import DATASET, OFFER, Side, World
+from exchange_world import DATASET, OFFER, Side, World, message
 from hansa.exchange import Decide, Role, Step
 from hansa.kernel import Code, HansaError
 
@@ -88,6 +88,35 @@ async def test_a_decision_about_another_step_is_not_carried_out(world: World) ->
     await world.settle()
     assert await world.transfer_states() == ("TERMINATED", "TERMINATED")
     assert mine
+
+
+async def test_a_state_that_is_entered_anew_meanwhile_is_decided_anew(world: World) -> None:
+    """A suspension is being decided about; meanwhile the transfer is suspended and resumed."""
+    mine, theirs = await world.transferring()
+    pids = {"consumerPid": mine, "providerPid": theirs}
+
+    async def send(tail: str, name: str) -> None:
+        body = message(f"Transfer{name}Message", **pids, **{"@id": f"urn:{tail}:{len(asked)}"})
+        status, _ = await world.post(world.provider, f"/transfers/{theirs}/{tail}", body)
+        assert status == 200
+
+    asked: list[int] = []
+
+    class Meddling:
+        async def decide(self, step: Step) -> Decide:
+            asked.append(step.process.entered["SUSPENDED"])
+            if len(asked) > 1:
+                return Decide.follow()
+            await send("suspension", "Suspension")
+            await send("start", "Start")
+            await world.provider.work_all()
+            return Decide.refuse("wrong", "This was decided about another suspension.")
+
+    world.provider.decider = Meddling()
+    await send("suspension", "Suspension")
+    assert [asked[0], asked[-1]] == [1, 2]
+    assert (await world.provider.exchange.transfer(theirs)).state == "SUSPENDED"
+    assert (await world.provider.exchange.transfer(theirs)).pending is None
 
 
 @pytest.mark.parametrize(
@@ -208,6 +237,7 @@ async def test_a_later_decision_is_dropped_when_the_process_moved_on(world: Worl
     await world.provider.work(timer)
     assert await world.states() == ("OFFERED", "OFFERED")
     assert not await world.provider.actions()
+    assert (await world.provider.exchange.negotiation(theirs.id)).error is None
     assert began.id
 
 

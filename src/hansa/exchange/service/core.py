@@ -67,6 +67,7 @@ class Core:
         self.limits = limits or ExchangeLimits()
         self._refusals: dict[str, int] = {}
         self._opened: dict[str, Opened] = {}
+        self._ready: set[str] = set()
         self._on_change: list[Listener[Change]] = []
         self._on_transfer_changed: list[Listener[TransferProcess]] = []
         self._on_agreement_ended: list[Listener[Agreement]] = []
@@ -150,6 +151,7 @@ class Core:
         """Forget what is kept in memory of an action that is done."""
         self._refusals.pop(action.id, None)
         self._opened.pop(action.id, None)
+        self._ready.discard(action.process)
 
     async def _publish(self, work: Work) -> None:
         for transfer_id in work.stopped:

@@ -26,6 +26,7 @@ class Planes(Decisions):
 
     async def plane_ready(self, transfer_id: str) -> None:
         """Take note that the data plane is ready: what waits for it is sent now."""
+        self._ready.add(transfer_id)
         await self.send_now(transfer_id)
 
     async def plane_completed(self, transfer_id: str) -> None:
@@ -123,6 +124,7 @@ class Planes(Decisions):
         known = self._opened.get(action.id)
         if known is not None:
             return known
+        self._ready.discard(process.id)
         if process.role is Role.provider:
             answer = await self._start(process)
         else:
@@ -135,7 +137,9 @@ class Planes(Decisions):
 
     async def unready(self, action: Action) -> None:
         """Wait for the data plane: it says when it is ready."""
-        due = self.clock.now() + timedelta(seconds=self.limits.unready_s)
+        early = action.process in self._ready  # it said so before we noted that we wait
+        wait_s = 0.0 if early else self.limits.unready_s
+        due = self.clock.now() + timedelta(seconds=wait_s)
         error = "The data plane is not ready yet."
         await self.store.write(lambda tx: tx.reschedule(action.id, due=due, error=error))
 

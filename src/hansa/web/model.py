@@ -109,6 +109,15 @@ STATES: dict[str, dict[str, State]] = {
             meaning="TERMINATED: one side has stopped the transfer; its token no longer works.",
         ),
     },
+    "webhook": {
+        "active": State(word="Active", tone="good"),
+        "failing": State(
+            word="Failing", tone="wait", meaning="The last try failed; it is tried again."
+        ),
+        "disabled": State(
+            word="Disabled", tone="stop", meaning="A test that succeeds makes it active again."
+        ),
+    },
     "dataflow": {
         "initialized": State(word="Being set up", tone="wait"),
         "preparing": State(word="Getting ready", tone="busy"),
@@ -207,8 +216,11 @@ def newest_first(items: Sequence[dict[str, Any]], key: str) -> list[dict[str, An
 _HOME = NavItem(key="home", title="Home", path="")
 _MEMBERS = NavItem(key="members", title="Members", path="/members")
 _LOG = NavItem(key="log", title="Log", path="/log")
+_PROGRAMS = NavItem(key="programs", title="Other programs", path="/programs")
 
-AUTHORITY_NAV: tuple[NavGroup, ...] = (NavGroup(title="Space", items=(_HOME, _MEMBERS, _LOG)),)
+AUTHORITY_NAV: tuple[NavGroup, ...] = (
+    NavGroup(title="Space", items=(_HOME, _MEMBERS, _LOG, _PROGRAMS)),
+)
 CITY_NAV: tuple[NavGroup, ...] = (
     NavGroup(
         title="Data",
@@ -231,7 +243,7 @@ CITY_NAV: tuple[NavGroup, ...] = (
     ),
     NavGroup(
         title="Space",
-        items=(NavItem(key="members", title="Membership", path="/members"), _LOG),
+        items=(NavItem(key="members", title="Membership", path="/members"), _LOG, _PROGRAMS),
     ),
 )
 
@@ -259,6 +271,7 @@ DONE: dict[str, str] = {
     "transfer-stopped": "The transfer was stopped. Its token no longer works.",
     "asks-operator": "From now on you answer each request for this dataset.",
     "asks-nobody": "From now on the terms answer requests for this dataset.",
+    "webhook-removed": "The program is not told any more.",
     "published": "The dataset is published and on offer.",
 }
 """What a page may say after an action: a closed list, named by `?done=`."""

@@ -216,5 +216,33 @@ class DataSource(Protocol):
         ...
 
 
-class PageSource(Sessions, SpaceSource, DataSource, TradeSource, Protocol):
+class WebhookSource(Protocol):
+    """Programs that are told of what happens."""
+
+    async def webhooks(self, caller: Caller, participant: str) -> Json:
+        """Give `{"items": [...]}`: url, events, state, delivered, waiting, last_at, error."""
+        ...
+
+    async def add_webhook(
+        self,
+        caller: Caller,
+        participant: str,
+        *,
+        url: str,
+        events: tuple[str, ...],
+        secret: str | None,
+    ) -> Json:
+        """Add a receiver; its `secret` is in this answer only."""
+        ...
+
+    async def remove_webhook(self, caller: Caller, participant: str, hook_id: str) -> Json:
+        """Forget a receiver."""
+        ...
+
+    async def test_webhook(self, caller: Caller, participant: str, hook_id: str) -> Json:
+        """Send a test event now: `{"ok", "status", "error", "ms"}`."""
+        ...
+
+
+class PageSource(Sessions, SpaceSource, DataSource, TradeSource, WebhookSource, Protocol):
     """Everything the pages get and do, implemented by the composition root."""

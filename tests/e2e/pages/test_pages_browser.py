@@ -21,8 +21,8 @@ PATHS = [
     f"{CITY}/agreements/a-1/transfer", f"{CITY}/transfers/t-ask", f"{CITY}/transfers/t-sftp",
     f"{CITY}/agreements", f"{CITY}/agreements/a-1", f"{CITY}/transfers",
     f"{CITY}/transfers/t-1?probe=1", f"{CITY}/map", f"{CITY}/publish", f"{CITY}/policy",
-    f"{CITY}/log", f"{CITY}/entities/{data.HOUSES[3]['id']}", "/console", "/console/authority",
-    "/console/authority/members",
+    f"{CITY}/log", f"{CITY}/programs", f"{CITY}/entities/{data.HOUSES[3]['id']}", "/console",
+    "/console/authority", "/console/authority/members",
 ]  # fmt: skip
 
 _RUN_AXE = """async () => (await axe.run(document, {

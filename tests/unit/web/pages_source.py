@@ -32,6 +32,7 @@ class FakeSource(Trade):
         self.membership = "none" if self.empty else "member"
         self.published: list[Json] = []
         self.approval = "automatic"
+        self.hooks: list[Json] = [] if self.empty else [self._hook("https://example.org/events")]
 
     @property
     def now(self) -> datetime:
@@ -446,3 +447,44 @@ class FakeSource(Trade):
     ) -> Json:
         self.approval = change.approval
         return {}
+
+    def _hook(self, url: str, **more: Any) -> Json:
+        return {
+            "id": f"w-{url[-6:]}",
+            "url": url,
+            "events": ["negotiation.*"],
+            "state": "active",
+            "delivered": 41,
+            "waiting": 2,
+            "attempts": 3,
+            "failing_since": None,
+            "last_at": iso(self.now - timedelta(minutes=1)),
+            "error": "outbound_timeout: 10 s",
+            "created": iso(self.now),
+            **more,
+        }
+
+    async def webhooks(self, caller: Caller, participant: str) -> Json:
+        return {"items": self.hooks}
+
+    async def add_webhook(
+        self,
+        caller: Caller,
+        participant: str,
+        *,
+        url: str,
+        events: tuple[str, ...],
+        secret: str | None,
+    ) -> Json:
+        if "127.0.0.1" in url:
+            raise HansaError(Code.outbound_blocked, "This address may not be called.", field="url")
+        hook = self._hook(url, events=list(events), error=None, waiting=0, delivered=0)
+        self.hooks.append(hook)
+        return {**hook, "secret": "whsec_c2VjcmV0"}
+
+    async def remove_webhook(self, caller: Caller, participant: str, hook_id: str) -> Json:
+        self.hooks = [h for h in self.hooks if h["id"] != hook_id]
+        return {}
+
+    async def test_webhook(self, caller: Caller, participant: str, hook_id: str) -> Json:
+        return {"ok": False, "status": 500, "error": "It answered 500.", "ms": 12}

@@ -21,7 +21,7 @@ PATHS = [
     "/agreements", "/agreements/a-1",
     "/agreements/a-2", "/transfers", "/transfers/t-1", "/transfers/t-1?probe=1", "/transfers/t-2",
     "/transfers/t-ask", "/transfers/t-push", "/transfers/t-sftp", "/transfers/t-done",
-    "/map", "/publish", "/policy", "/log", f"/entities/{data.HOUSES[3]['id']}",
+    "/map", "/publish", "/policy", "/log", "/programs", f"/entities/{data.HOUSES[3]['id']}",
 ]  # fmt: skip
 HOME = "/console/delft-west"
 

@@ -17,6 +17,7 @@ from hansa.web.http import (
     home,
     members,
     negotiations,
+    programs,
     publish,
     start,
     transfers,
@@ -54,6 +55,7 @@ def routes(
         transfers,
         publish,
         entities,
+        programs,
     )
     found: list[BaseRoute] = [route for room in rooms for route in room.routes(pages)]
     found.append(Mount("/static", _Built(directory=_STATIC, check_dir=False), name="static"))

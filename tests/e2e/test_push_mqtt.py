@@ -84,8 +84,12 @@ async def test_changes_come_as_notifications(
     assert message["body"]["type"] == "Notification"
     assert message["body"]["subscriptionId"] == theirs
     assert listener.kinds[0] == "application/json"
-    progress = (await cities.flow(theirs)).progress
-    assert (progress.items, progress.error) == (4, None)
+
+    async def counted() -> bool:
+        progress = (await cities.flow(theirs)).progress
+        return (progress.items, progress.error) == (4, None)
+
+    await until(counted, "four entities counted")
     assert mine != theirs
 
 

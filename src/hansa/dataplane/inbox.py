@@ -97,6 +97,10 @@ class Inboxes:
         endpoint = f"{self._endpoint}/{quote(flow.id, safe=':')}"
         return DataAddress(endpoint=endpoint, authorization=token)
 
+    async def has(self, flow_id: str) -> bool:
+        """Say whether a flow's data come here, and not to an address of somebody else."""
+        return await self._store.read(lambda tx: tx.get(INBOX, flow_id)) is not None
+
     async def close(self, flow_id: str) -> None:
         """Take nothing more for a flow. Idempotent."""
 

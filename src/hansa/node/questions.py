@@ -10,13 +10,14 @@ import msgspec
 
 from hansa.broker import Broker, Query, Slice, TemporalQuery
 from hansa.catalogue import Attribute, Catalogue, Dataset, RemoteDataset, matches
-from hansa.dataplane import AccessStore
+from hansa.dataplane import AccessStore, NgsiLdPush
 from hansa.exchange import Agreement, Role, TransferProcess
 from hansa.kernel import Clock, Code, HansaError
 from hansa.kernel.jsonld import compact_ngsi_ld_name, expand_ngsi_ld_name
 from hansa.kernel.store import Kind, Store
 from hansa.node.adapters import Agreements
 from hansa.node.directory import Directory
+from hansa.node.feeding import RECEIVED_PATH, Pushing
 from hansa.policy import AttributeInfo, Cut, Scope, Usage, compile_policy, explain
 
 DATA_PATH = "data/ngsi-ld/v1"
@@ -38,6 +39,7 @@ class Questions:
     directory: Directory
     access: AccessStore
     agreements: Agreements
+    pushing: Pushing
 
     def describe(self) -> dict[str, Any]:
         """Give id, title, did, role."""
@@ -113,6 +115,8 @@ class Questions:
         """Give the address that a transfer is read from."""
         if transfer.role is Role.provider:
             return f"{self.url}/{DATA_PATH}"
+        if transfer.format in NgsiLdPush.profiles and await self.pushing.inboxes.has(transfer.id):
+            return f"{self.url}/{RECEIVED_PATH}/{transfer.id}/ngsi-ld/v1"
         access = await self.access.describe(transfer.id)
         return access.endpoint if access is not None else None
 

@@ -188,7 +188,7 @@ class MqttSink:
         addresses = await self._resolver.resolve(place.host, place.port)
         reason = _OTHER_VERSION
         for version in (place.version,) if place.version else _VERSIONS:
-            reason = await self._connect(addresses[0], version)
+            reason = await self._connect_any(addresses, version)
             if reason == _SUCCESS:
                 return None
             await self.close()
@@ -200,6 +200,13 @@ class MqttSink:
             "Check user name and password.",
             permanent=reason in _HOPELESS,
         )
+
+    async def _connect_any(self, addresses: Sequence[str], version: str) -> int:
+        """Connect to the first address that answers."""
+        for address in addresses[:-1]:
+            with suppress(OSError):
+                return await self._connect(address, version)
+        return await self._connect(addresses[-1], version)
 
     async def _connect(self, address: str, version: str) -> int:
         from paho.mqtt import client as paho

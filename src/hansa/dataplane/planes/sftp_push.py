@@ -13,7 +13,7 @@ An upload that was cut goes on where the server has it, as far as that was ackno
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from hashlib import sha256
 from posixpath import basename, dirname, join
 from typing import TYPE_CHECKING, Any
@@ -142,12 +142,18 @@ class SftpSink:
             return str(kept) if kept else ""
 
     async def _connect(self) -> None:
+        addresses = await self._resolver.resolve(self._place.host, self._place.port)
+        for address in addresses[:-1]:
+            with suppress(OSError):
+                return await self._connect_to(address)
+        await self._connect_to(addresses[-1])
+
+    async def _connect_to(self, address: str) -> None:
         import asyncssh
 
         place = self._place
-        addresses = await self._resolver.resolve(place.host, place.port)
         self._connection = await asyncssh.connect(
-            addresses[0],
+            address,
             place.port,
             username=place.username,
             password=place.password,

@@ -32,7 +32,12 @@ _HELD: dict[str, Callable[[Any], str | None]] = {
     "counterparty": lambda item: item.counterparty,
     "dataset": lambda item: item.dataset_id,
 }
-_PROCESS = {**_HELD, "agreement": lambda item: item.agreement_id, "peer": _peer}
+_PROCESS = {
+    **_HELD,
+    "agreement": lambda item: item.agreement_id,
+    "waiting": lambda item: "yes" if item.waiting else None,
+    "peer": _peer,
+}
 
 NEGOTIATIONS = Kind(
     "exchange_negotiation", ContractNegotiation, key=lambda item: item.id, indexes=_PROCESS

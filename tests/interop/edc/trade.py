@@ -349,6 +349,7 @@ def test_we_suspend_and_resume_what_edc_pulls(floor: Floor) -> None:
 def test_edc_terminates_what_it_pulls(floor: Floor) -> None:
     begun, address = floor.edc_pulls(floor.edc_buys("report.bin"))
     floor.management.terminate_transfer(begun, "enough")
+    floor.management.await_transfer(begun, *OVER)
     ours = eventually(lambda: floor.ours(begun), lambda found: found.state == "TERMINATED")
     assert ours.reason == ("enough",)
     assert get(address)[0] in (401, 403)
@@ -595,9 +596,16 @@ def judge(
 
 
 def explained(lost: dict[str, Any]) -> bool:
-    """Say whether a lost negotiation is EDC's: it refused a message of ours, or ended it itself."""
-    ours = lost["hansa"]
+    """Say whether EDC lost it: by refusing a message of ours, by ending it, or by forgetting.
+
+    Our state moves only when EDC has acknowledged our message: where EDC shows an earlier one, it
+    has forgotten what it acknowledged.
+    """
+    ours, theirs = lost["hansa"], str(lost["edc"]["state"])
     if ours is None:
-        return lost["edc"]["state"] in ("TERMINATED", "INITIAL", "REQUESTING")
+        return theirs in ("TERMINATED", "INITIAL", "REQUESTING")
+    order = ("REQUESTED", "AGREED", "VERIFIED", "FINALIZED")
+    if theirs in order and ours[0] in order and order.index(theirs) < order.index(ours[0]):
+        return True
     said = f"{ours} {lost['edc']['errorDetail']}"
     return "409" in said or "400" in said or "The counterparty answered" in said

@@ -82,9 +82,9 @@ def seed(profile: Profile) -> None:
         parts.PROVIDER_TRANSFERS,
         parts.CONSUMER_TRANSFERS,
     ):
-        for test, steps in tests.items():
-            if steps:
-                profile.call(profile.participant.deciding.put_script(parts.name_of(test), steps))
+        for test in tests:
+            script = parts.script_of(test)
+            profile.call(profile.participant.deciding.put_script(parts.name_of(test), script))
 
 
 def _draft(name: str) -> DatasetDraft:

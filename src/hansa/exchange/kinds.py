@@ -25,6 +25,10 @@ def _peer(process: Process) -> str | None:
     return None if pid is None else peer_key(process.counterparty, pid)
 
 
+def _waiting(process: Process) -> str | None:
+    return "yes" if process.waiting else None
+
+
 # What each of them is found by: an index reads the same member of every type.
 _HELD: dict[str, Callable[[Any], str | None]] = {
     "state": lambda item: item.state.value,
@@ -35,7 +39,7 @@ _HELD: dict[str, Callable[[Any], str | None]] = {
 _PROCESS = {
     **_HELD,
     "agreement": lambda item: item.agreement_id,
-    "waiting": lambda item: "yes" if item.waiting else None,
+    "waiting": _waiting,
     "peer": _peer,
 }
 

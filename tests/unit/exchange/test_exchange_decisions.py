@@ -247,7 +247,7 @@ async def test_a_person_decides_where_the_decider_waits(world: World) -> None:
     world.consumer.decisions = {"AGREED": Decide.wait()}
     began = await consumer.negotiate(world.provider.did, DATASET, OFFER)
     await world.settle()
-    (theirs,) = await provider.negotiations()
+    (theirs,) = await provider.negotiations(waiting="yes")
     assert theirs.waiting
     await provider.agree(theirs.id)
     await world.settle()
@@ -262,7 +262,7 @@ async def test_a_person_decides_where_the_decider_waits(world: World) -> None:
     (agreement,) = await consumer.agreements()
     asked = await consumer.request_transfer(agreement.id)
     await world.settle()
-    (transfer,) = await provider.transfers()
+    (transfer,) = await provider.transfers(waiting="yes")
     assert (transfer.state, transfer.waiting) == ("REQUESTED", True)
     await provider.start_transfer(transfer.id)
     await world.settle()

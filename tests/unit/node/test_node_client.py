@@ -155,10 +155,19 @@ async def test_bytes_are_fetched_and_gone_on_with(world: World, tmp_path: Path) 
         assert not tag.exists()
         etag = _etag(east, transfer.id)
         target.unlink()
-        target.with_name("got.bin.part").write_bytes(content[:100_000])
+        part = target.with_name("got.bin.part")
+        part.write_bytes(content[:100_000])
         tag.write_text(etag, encoding="utf-8")
         assert east.fetch(transfer.id, target) == len(content)
         assert target.read_bytes() == content
+        part.write_bytes(b"wrong" + content[5:100_000])
+        tag.write_text(etag, encoding="utf-8")
+        with pytest.raises(HansaError) as caught:  # it went on, and the digest told
+            east.fetch(transfer.id, target)
+        assert caught.value.code is Code.digest_mismatch
+        part.write_bytes(b"wrong" + content[5:100_000])
+        tag.write_text('"another version"', encoding="utf-8")
+        assert east.fetch(transfer.id, target) == len(content)
 
     await using(world, fetch)
 

@@ -8,6 +8,8 @@ import msgspec
 import pytest
 
 from hansa.client import Agreement, Approval, Moment, Negotiation, Page, Transfer
+from hansa.kernel import FixedClock
+from hansa.node.management.rates import Rates
 from node_world import World
 
 EAST, WEST = "/participants/east", "/participants/west"
@@ -140,3 +142,43 @@ async def test_a_wrong_request_names_its_member(
     status, found, _ = await world.api(method, path, body)
     assert 400 <= status < 500
     assert (found["code"], found.get("field")) == (code, field)
+
+
+async def test_what_waits_shows_how_its_terms_differ_from_those_published(world: World) -> None:
+    dataset = await world.publish(approval="operator")
+    asked = {"template": "purpose", "parameters": {"purpose": "planning"}}
+    odrl = (await world.done("POST", f"{EAST}/terms", asked))["odrl"]
+    body = {
+        "provider_did": world.west.did,
+        "dataset_id": dataset["id"],
+        "offer_id": dataset["offers"][0]["id"],
+    }
+    plain = await world.done("POST", f"{EAST}/negotiations", body)
+    wait = f"{EAST}/negotiations/{plain['id']}?wait=REQUESTED&timeout_s=20"
+    assert (await world.done("GET", wait))["state"] == "REQUESTED"
+    (item,) = (await world.done("GET", f"{WEST}/approvals"))["items"]
+    assert item["changes"] == {"added": [], "left_out": []}
+    countered = {"offer": odrl}
+    await world.done("POST", f"{WEST}/negotiations/{item['id']}/counter", countered)
+    offered = f"{EAST}/negotiations/{plain['id']}?wait=OFFERED&timeout_s=20"
+    assert (await world.done("GET", offered))["state"] == "OFFERED"
+    (item,) = (await world.done("GET", f"{EAST}/approvals"))["items"]
+    assert any("planning" in text for text in item["changes"]["added"])
+    assert item["summary"].startswith("West makes another offer: ")
+    await world.done("POST", f"{EAST}/negotiations/{item['id']}/accept")
+    final = f"{EAST}/negotiations/{plain['id']}?wait=FINALIZED&timeout_s=20"
+    found = await world.done("GET", final)
+    assert found["state"] == "FINALIZED"
+    assert "planning" in found["terms"]["purpose"]
+
+
+def test_a_rate_is_the_mean_at_first_and_then_that_of_the_last_minute() -> None:
+    clock = FixedClock()
+    rates = Rates(clock)
+    first = rates.rate("t", 100, 1_000, age_s=50)
+    assert (first.items, first.bytes) == (2.0, 20.0)
+    clock.move(10)
+    later = rates.rate("t", 130, 1_600, age_s=60)
+    assert (later.items, later.bytes) == (3.0, 60.0)
+    clock.move(100)
+    assert rates.rate("t", 130, 1_600, age_s=160).items == 0.0

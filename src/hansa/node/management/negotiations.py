@@ -251,7 +251,7 @@ class Negotiations(Trade):
         items: list[Json] = []
         for process in await p.exchange.negotiations(waiting="yes", limit=_WAITING_MAX):
             view = await self._negotiation(p, process, with_messages=True)
-            changes = await self._changes(p, process, view["terms"])
+            changes = await self._changes(p, process, view)
             items.append(_waiting("negotiation", view, changes=changes))
         for transfer in await p.exchange.transfers(waiting="yes", limit=_WAITING_MAX):
             view = await self._transfer(p, transfer, with_messages=True)
@@ -261,23 +261,28 @@ class Negotiations(Trade):
         return {"items": sorted(items, key=lambda item: str(item["modified"]), reverse=True)}
 
     async def _changes(
-        self, p: Participant, process: ContractNegotiation, terms: Json
+        self, p: Participant, process: ContractNegotiation, view: Json
     ) -> Json | None:
         """Compare the terms on the table with those published: sentences added and left out."""
-        published = await self._published(p, process)
+        talked = [message["body"].get("offer") for message in view["messages"]]
+        ids = {offer.get("@id") for offer in talked if isinstance(offer, dict)}
+        published = await self._published(p, process, {process.offer_id, *ids})
         if published is None:
             return None
         before = (await p.slip(published, process.dataset_id))["sentences"]
-        after = terms["sentences"]
+        after = view["terms"]["sentences"]
         return {
             "added": [text for text in after if text not in before],
             "left_out": [text for text in before if text not in after],
         }
 
-    async def _published(self, p: Participant, process: ContractNegotiation) -> Json | None:
+    async def _published(
+        self, p: Participant, process: ContractNegotiation, ids: set[Any]
+    ) -> Json | None:
+        """Give the published offer that a negotiation is about: a counter-offer may rename it."""
         known = await p.known_dataset(process.dataset_id)
         for offer in known.offers if known is not None else ():
-            if offer.id == process.offer_id:
+            if offer.id in ids:
                 return {**offer.odrl, **sides_of(p, process)}
         return None
 

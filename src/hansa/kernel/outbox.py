@@ -184,8 +184,9 @@ class Reconciler:
         now = self._clock.now()
         found = await self._database.lease(self.owner, now=now, lease_s=self.lease_s, limit=free)
         for participant, action in found:
-            self._begin(participant, action)
-        if len(found) == free:
+            self.take(participant, action)
+        if len(found) == free:  # there may be more, and others may have ended meanwhile
+            self.wake()
             return
         due = await self._database.next_due(after=now)
         self._set_timer(None if due is None else (due - self._clock.now()).total_seconds())

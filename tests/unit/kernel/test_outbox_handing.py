@@ -193,3 +193,21 @@ async def test_without_a_reconciler_nothing_is_handed_over(world: World) -> None
     await world.empty()
     assert world.leased == ["a"]
     await reconciler.stop()
+
+
+async def test_nothing_is_left_lying_when_more_comes_than_fits(world: World) -> None:
+    """Some is handed over, some is not, some ends while the rest is looked for: all is done."""
+    reconciler = world.reconciler(parallel=4)
+    await reconciler.start()
+    names = [f"p{number:03}" for number in range(400)]
+
+    async def putting(some: list[str]) -> None:
+        for name in some:
+            await world.put(name)
+
+    await asyncio.gather(*(putting(names[start::20]) for start in range(20)))
+    await world.empty()
+    assert sorted(world.began) == names
+    assert world.leased
+    assert world.most <= 4
+    await reconciler.stop()

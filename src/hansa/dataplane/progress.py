@@ -52,12 +52,15 @@ class ProgressLedger:
             self._task = asyncio.create_task(self._later(), name="hansa-progress")
 
     async def of(self, flow: DataFlow) -> DataFlow:
-        """Give a flow with its newest progress; counts of a fetched one come from its usage."""
+        """Give a flow with its newest progress; counts of a fetched one come from its usage.
+
+        A download to disk counts itself: others may fetch with the same token meanwhile.
+        """
         progress = self._noted.get(flow.id)
         if progress is None:
             kept = await self._store.read(lambda tx: tx.get(PROGRESS, flow.id))
             progress = Progress() if kept is None else kept.progress
-        if not flow.push:
+        if not flow.push and progress.total_bytes is None:
             usage = await self._usage.usage(flow.id)
             if usage.bytes > progress.bytes or usage.entities > progress.items:
                 progress = msgspec.structs.replace(

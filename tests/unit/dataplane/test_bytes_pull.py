@@ -280,6 +280,7 @@ async def test_a_download_goes_on_where_it_was_cut_and_completes_the_transfer(
     assert (received.name, received.size, received.digest) == ("houses.bin", SIZE, sha(data))
     assert world.consumer.received.path(received).read_bytes() == data
     assert world.to_provider.cuts == []
+    world.consumer.usage.count(TRANSFER, AGREEMENT, entities=0, bytes=SIZE * 9)
     flow = await world.consumer.flows.get(TRANSFER)
     assert flow.state is FlowState.COMPLETED
     assert (flow.progress.bytes, flow.progress.total_bytes) == (SIZE, SIZE)

@@ -7,13 +7,16 @@ there; the wait is a long poll, so no polling tick is in the figure.
 from __future__ import annotations
 
 import asyncio
+import os
 import statistics
 import time
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import aiohttp
 from tests.e2e.space import Space, wait_for
+from tests.ports import free_ports
 
 from hansa.kernel import HansaError
 
@@ -31,15 +34,18 @@ class Traders:
 
     def __init__(self, folder: Path) -> None:
         self.space = Space(folder)
+        self.pids: dict[str, int] = {}
 
     def __enter__(self) -> Traders:
         space = self.space
-        space.hansa("init", "authority", "--role", "authority", "--approve-automatically")
-        for name in (PROVIDER, CONSUMER):
-            space.hansa("init", name, "--authority", "authority")
+        ports = free_ports(3)
+        kinds = {"authority": ("--role", "authority", "--approve-automatically")}
+        for name, port in zip(("authority", PROVIDER, CONSUMER), ports, strict=True):
+            kind = kinds.get(name, ("--authority", "authority"))
+            space.hansa("init", name, "--port", str(port), *kind)
+            self.pids[name] = space.start(name).pid
         for name in ("authority", PROVIDER, CONSUMER):
-            space.start(name)
-            wait_for(lambda name=name: self._ready(name), f"{name} to be ready", 90)
+            wait_for(lambda name=name: self._ready(name), f"{name} to be ready", 60)
         authority = f"{space.node('authority').url}/authority"
         for name in (PROVIDER, CONSUMER):
             space.hansa("join", authority, "--node", name)
@@ -60,10 +66,20 @@ class Traders:
         body = {"title": "Bench", "template": "members", "types": ["Mark"]}
         made = client.post(f"/participants/{PROVIDER}/datasets", body)["dataset"]
         did = client.get(f"/participants/{PROVIDER}/overview")["participant"]["did"]
+        shown = self.space.client(CONSUMER).get(
+            f"/participants/{CONSUMER}/datasets/{quote(made['id'], safe='')}"
+        )
+        offer = next(iter(shown["offers"]))
         self.wish = {
             "provider_did": did,
             "dataset_id": made["id"],
-            "offer_id": made["offers"][0]["id"],
+            "offer": offer["odrl"],
+            "counterparty_url": f"{self.space.node(PROVIDER).url}/{PROVIDER}/dsp/2025-1",
+        }
+        self.wish_to_read = {
+            "provider_did": did,
+            "dataset_id": made["id"],
+            "offer_id": offer["id"],
         }
 
     @property
@@ -71,6 +87,10 @@ class Traders:
         """Give the address of the consumer's negotiations."""
         node = self.space.node(CONSUMER)
         return f"{node.url}/api/v1/participants/{CONSUMER}/negotiations"
+
+    def cpu_s(self) -> float:
+        """Give the processor time that both nodes have used."""
+        return sum(_cpu_s(self.pids[name]) for name in (PROVIDER, CONSUMER))
 
     def session(self) -> aiohttp.ClientSession:
         """Open a client of the consumer's management API as its operator."""
@@ -81,10 +101,10 @@ class Traders:
             timeout=aiohttp.ClientTimeout(total=PATIENCE_S),
         )
 
-    async def negotiate(self, session: aiohttp.ClientSession) -> float:
+    async def negotiate(self, session: aiohttp.ClientSession, wish: Json) -> float:
         """Negotiate to FINALIZED; give the milliseconds. AssertionError when it is lost."""
         begun = time.perf_counter()
-        async with session.post(self.url, json=self.wish) as answer:
+        async with session.post(self.url, json=wish) as answer:
             made = await answer.json()
             assert answer.status < 300, made
         await self.finalized(session, made["id"])
@@ -102,12 +122,12 @@ class Traders:
         assert state == "FINALIZED", state
 
 
-async def one_after_another(traders: Traders, runs: int, warm: int) -> list[float]:
+async def one_after_another(traders: Traders, runs: int, warm: int, wish: Json) -> list[float]:
     """Give the milliseconds of negotiations, one at a time."""
     async with traders.session() as session:
         for _ in range(warm):
-            await traders.negotiate(session)
-        return [await traders.negotiate(session) for _ in range(runs)]
+            await traders.negotiate(session, wish)
+        return [await traders.negotiate(session, wish) for _ in range(runs)]
 
 
 async def flood(traders: Traders, number: int, callers: int) -> tuple[float, int]:
@@ -141,21 +161,33 @@ async def flood(traders: Traders, number: int, callers: int) -> tuple[float, int
 
 
 def measure(folder: Path, *, runs: int = RUNS, warm: int = WARM, parallel: int = PARALLEL) -> Json:
-    """Run all and give p50_ms, p95_ms, per_s, lost, and the memory of both nodes in MB."""
+    """Run all: p50_ms, p95_ms, read_p50_ms (with a look into the catalogue), per_s, lost, cpu_ms.
+
+    `cpu_ms` is what one of many negotiations costs both nodes; `rss_mb` their memory at the end.
+    """
     with Traders(folder) as traders:
-        taken = asyncio.run(one_after_another(traders, runs, warm))
+        taken = asyncio.run(one_after_another(traders, runs, warm, traders.wish))
+        read = asyncio.run(one_after_another(traders, runs // 4, 5, traders.wish_to_read))
+        before_s = traders.cpu_s()
         per_s, lost = asyncio.run(flood(traders, parallel, CALLERS))
-        memory = {name: _rss_mb(traders.space.node(name).pid_file) for name in (PROVIDER, CONSUMER)}
+        cpu_s = traders.cpu_s() - before_s
+        memory = [_rss_mb(traders.pids[name]) for name in (PROVIDER, CONSUMER)]
     return {
         "p50_ms": statistics.median(taken),
         "p95_ms": statistics.quantiles(taken, n=20)[-1],
+        "read_p50_ms": statistics.median(read),
+        "cpu_ms": cpu_s * 1000 / parallel,
         "per_s": per_s,
         "lost": lost,
         "rss_mb": memory,
     }
 
 
-def _rss_mb(pid_file: Path) -> float:
-    pid = int(pid_file.read_text().split()[0])
+def _cpu_s(pid: int) -> float:
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def _rss_mb(pid: int) -> float:
     status = Path(f"/proc/{pid}/status").read_text()
     return int(status.split("VmRSS:")[1].split()[0]) / 1024

@@ -11,7 +11,7 @@ from hansa.catalogue.model import DATASET, Dataset, Page
 from hansa.kernel import Code, HansaError
 from hansa.kernel.store import Condition, ReadTx
 
-SCAN_MAX = 2_000
+SCAN_MAX = 1_000
 """How many datasets one page reads to compare boxes, before it is given as it is with a `next`."""
 _KEY_BYTES_MAX = 512
 

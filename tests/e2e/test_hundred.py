@@ -21,7 +21,6 @@ import pytest
 import uvicorn
 
 from hansa.kernel.settings import load
-from hansa.kernel.telemetry import configure_logging
 from hansa.node.app import routes
 from hansa.node.management import Management
 from hansa.node.middleware import Envelope
@@ -31,6 +30,7 @@ from hansa.node.runtime import Node
 
 HUNDRED = int(os.environ.get("SOAK_MANY", "100"))
 TOKEN = secrets.token_urlsafe(32)
+OPERATOR = f"Bearer {TOKEN}"
 ENTITY = "urn:ngsi-ld:Mark:{}"
 Json = dict[str, Any]
 
@@ -55,7 +55,6 @@ class Many:
             port = int(probe.getsockname()[1])
         self.url = f"http://localhost:{port}"
         settings = load(Path(_settings(folder, port)))
-        configure_logging("warning")
         self.node = Node(settings, folder, secrets.token_bytes(32))
         from starlette.applications import Starlette
 
@@ -85,7 +84,7 @@ class Many:
         self, method: str, url: str, token: str, body: Any = None
     ) -> tuple[int, Json, aiohttp.typedefs.LooseHeaders]:
         """Send a request; give status and JSON body."""
-        headers = {"Authorization": f"Bearer {token}"}
+        headers = {"Authorization": token}
         async with self.http.request(method, url, json=body, headers=headers) as answer:
             raw = await answer.read()
             found = msgspec.json.decode(raw) if raw else {}
@@ -94,7 +93,7 @@ class Many:
     async def as_operator(self, city: Participant, method: str, path: str, body: Any) -> Json:
         """Call the management API for a participant."""
         url = f"{self.url}/api/v1/participants/{city.id}{path}"
-        status, found, _ = await self.ask(method, url, TOKEN, body)
+        status, found, _ = await self.ask(method, url, OPERATOR, body)
         assert status < 300, found
         return found
 
@@ -122,7 +121,7 @@ async def _publish(many: Many, city: Participant) -> str:
     of = {"type": "Property", "value": city.id}
     mark = [{"id": ENTITY.format(city.id), "type": "Mark", "of": of}]
     url = f"{many.url}/{city.id}/ngsi-ld/v1/entityOperations/upsert"
-    status, found, _ = await many.ask("POST", url, TOKEN, mark)
+    status, found, _ = await many.ask("POST", url, OPERATOR, mark)
     assert status < 300, found
     body = {"title": f"The mark of {city.id}", "template": "members", "types": ["Mark"]}
     return str((await many.as_operator(city, "POST", "/datasets", body))["dataset"]["id"])
@@ -131,7 +130,7 @@ async def _publish(many: Many, city: Participant) -> str:
 async def _trade(many: Many, city: Participant, provider: Participant, dataset: str) -> Json:
     """Let a city conclude a contract with another one and open its data; give all ids."""
     url = f"{provider.dsp_url}/catalog/datasets/{dataset}"
-    _, found, _ = await many.ask("GET", url, await city.gate.token_for(provider.did))
+    _, found, _ = await many.ask("GET", url, await city.gate.authorization_for(provider.did))
     body = {
         "provider_did": provider.did,
         "dataset_id": dataset,
@@ -166,7 +165,7 @@ async def _trade(many: Many, city: Participant, provider: Participant, dataset: 
 async def _try(many: Many, mine: int, other: int, trades: list[Json], datasets: list[str]) -> None:
     """Let one city try what belongs to the trade of another pair, and another one's tokens."""
     city, victim = many.cities[mine], many.cities[other]
-    token = await city.gate.token_for(victim.did)
+    token = await city.gate.authorization_for(victim.did)
     status, catalogue, _ = await many.ask(
         "POST",
         f"{victim.dsp_url}/catalog/request",
@@ -182,20 +181,20 @@ async def _try(many: Many, mine: int, other: int, trades: list[Json], datasets: 
     trade = trades[other - 1]
     if (other - 1) % HUNDRED != mine:
         for kind in ("negotiation", "transfer"):
-            token = await city.gate.token_for(victim.did)
+            token = await city.gate.authorization_for(victim.did)
             url = f"{victim.dsp_url}/{kind}s/{trade[kind]}"
             status, error, _ = await many.ask("GET", url, token)
             assert (status, error["code"]) == (404, "not_found"), (kind, error)
     # A token for one participant says nothing to another; neither does an access token.
     third = many.cities[(other + 1) % HUNDRED]
     if third is not city:
-        token = await city.gate.token_for(victim.did)
+        token = await city.gate.authorization_for(victim.did)
         status, error, _ = await many.ask("GET", f"{third.dsp_url}/negotiations/x", token)
         assert (status, error["code"]) == (401, "token_audience"), error
     if other != (mine + 1) % HUNDRED:
         endpoint = trades[other - 1]["endpoint"]
         url = f"{endpoint}/entities?type=Mark"
-        status, error, _ = await many.ask("GET", url, trades[mine]["token"])
+        status, error, _ = await many.ask("GET", url, f"Bearer {trades[mine]['token']}")
         assert (status, error.get("code")) == (401, "token_unknown"), error
 
 
@@ -212,7 +211,7 @@ async def _all(folder: Path) -> None:
         )
         for n, trade in enumerate(trades):
             url = f"{trade['endpoint']}/entities?type=Mark"
-            status, found, _ = await many.ask("GET", url, trade["token"])
+            status, found, _ = await many.ask("GET", url, f"Bearer {trade['token']}")
             assert status == 200
             provider = cities[(n + 1) % HUNDRED].id
             assert [entity["id"] for entity in found] == [ENTITY.format(provider)]  # type: ignore[index]

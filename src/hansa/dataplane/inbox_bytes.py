@@ -17,6 +17,7 @@ from starlette.types import Receive
 
 from hansa.dataplane.flow import DataFlow, Progress
 from hansa.dataplane.inbox import ReceivingFlows
+from hansa.dataplane.planes.http_profile import HTTP_PUSH
 from hansa.dataplane.ranges import digest_header, read_digest
 from hansa.dataplane.received import Part, Received, ReceivedFiles, digest_mismatch
 from hansa.dataplane.usage import UsageLedger
@@ -44,7 +45,7 @@ class _Arriving:
 class BytesInbox:
     """Receives `HttpData-PUSH` for one participant."""
 
-    profiles = ("HttpData-PUSH",)
+    profiles = ("HttpData-PUSH", HTTP_PUSH)
 
     def __init__(self, files: ReceivedFiles, flows: ReceivingFlows, usage: UsageLedger) -> None:
         self._files = files

@@ -87,9 +87,10 @@ class Serving:
             raise _bad("dataAddress", "A pull carries none: we give the address.")
         if asked.address is None and flow.push:
             raise _bad("dataAddress", "A push needs one.")
+        await self._flows.plane_for(flow)
         await self._begin(peer, asked)
+        await self._vouch(peer, asked)  # a plane's own check may ask for the agreement
         await self._flows.check(flow, asked.address)
-        await self._vouch(peer, asked)
         opened = await self._flows.start(flow, asked.address)
         return await self._opened(peer, asked, opened, FlowState.STARTING, FlowState.STARTED)
 

@@ -79,8 +79,9 @@ def _groups(mapping: Json) -> list[tuple[str, str, Sequence[Json]]]:
 
 def _objects(given: object) -> Sequence[Json]:
     """Give a list of objects; what a person wrote otherwise has no lines."""
-    fits = isinstance(given, list) and all(isinstance(item, dict) for item in given)
-    return given if fits and isinstance(given, list) else ()
+    if isinstance(given, list | tuple) and all(isinstance(item, dict) for item in given):
+        return given
+    return ()
 
 
 def digest(text: str) -> str:

@@ -356,7 +356,7 @@ class FakeSource(Trade):
             or {
                 "entity_type": "AirQualityObserved",
                 "id": "air",
-                "columns": [
+                "columns": (
                     {"column": "station", "attribute": "station", "title": "Station"},
                     {
                         "column": "no2",

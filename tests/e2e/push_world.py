@@ -18,7 +18,6 @@ from hansa.broker import Query, Slice
 from hansa.dataplane import DataFlow
 from hansa.exchange import DataAddress, Role
 from hansa.kernel.settings import load
-from hansa.kernel.telemetry import configure_logging
 from hansa.node.app import routes
 from hansa.node.management import Management
 from hansa.node.middleware import Envelope
@@ -72,7 +71,6 @@ class Cities:
         (folder / "operator.token").write_text(OPERATOR, encoding="ascii")
         (folder / "hansa.toml").write_text(text, encoding="utf-8")
         self.secret = secrets.token_bytes(32)
-        configure_logging("warning")
 
     async def __aenter__(self) -> Cities:
         await self.begin()

@@ -11,6 +11,7 @@ import pytest
 from tests.e2e.push_world import Cities, lamp, until
 
 from hansa.exchange import DataAddress
+from hansa.kernel import HansaError
 from mosquitto import PASSWORD, USER, Listener, Mosquitto
 
 NAME = "Mqtt-PUSH"
@@ -169,3 +170,26 @@ async def test_a_wrong_password_and_a_forbidden_topic_are_told(
     await refused(cities, await cities.agree(dataset), wrong, "refused the connection")
     elsewhere = address(broker.port, topic="other/lamps")
     await refused(cities, await cities.agree(dataset), elsewhere, "refused the message")
+
+
+async def test_without_an_address_it_is_said_that_one_is_needed(cities: Cities) -> None:
+    agreement = await cities.agree(await cities.publish())
+    transfer = await cities.consumer.exchange.request_transfer(agreement, NAME)
+
+    async def ended() -> bool:
+        now = await cities.consumer.exchange.transfer(transfer.id)
+        return str(now.state) == "TERMINATED" or now.error is not None
+
+    await until(ended, "the reason")
+    now = await cities.consumer.exchange.transfer(transfer.id)
+    assert "needs a data address" in f"{now.error} {now.reason}", now
+
+
+async def test_an_address_that_cannot_be_used_is_refused_at_once(cities: Cities) -> None:
+    agreement = await cities.agree(await cities.publish())
+    for changes, field in (({"topic": "city/#"}, "topic"), ({"qos": "7"}, "qos")):
+        with pytest.raises(HansaError) as caught:
+            await cities.consumer.exchange.request_transfer(
+                agreement, NAME, address=address(1883, **changes)
+            )
+        assert caught.value.facts["field"] == field

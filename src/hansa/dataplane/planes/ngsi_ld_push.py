@@ -151,6 +151,7 @@ def needs_address(profile: str) -> HansaError:
         f"{profile} needs a data address to send to.",
         "Give `dataAddress` with its endpoint in the request of the transfer.",
         field="dataAddress",
+        permanent=True,
     )
 
 

@@ -18,6 +18,8 @@ TOO_EARLY = frozenset({409})
 SETTLING_S = 0.1
 """EDC notes the end of an exchange a moment after it was answered; what comes in between is refused
 (409), or taken and then overwritten: one of fifty negotiations at once ended so."""
+FORGETS_S = 3.0
+"""When its own change comes late enough to overwrite what it has acknowledged, it has by then."""
 TOKEN = re.compile(r"[A-Za-z0-9._~+/=-]{16,4096}")
 _HTTP = "https://w3id.org/idsa/v4.1/HTTP"
 _HTTP_DATA = "HttpData"

@@ -18,6 +18,7 @@ BARE = "bare"
 _MARKS = {edc.CONTEXT_URL: EDC}
 _TOO_EARLY = {EDC: edc.TOO_EARLY}
 _SETTLING_S = {EDC: edc.SETTLING_S}
+_FORGETS_S = {EDC: edc.FORGETS_S}
 
 
 def recognise(document: object) -> str | None:
@@ -93,3 +94,8 @@ def makes_agreements_anew(dialect: str | None) -> bool:
 def settling_s(dialect: str | None) -> float:
     """Give how long a counterparty needs after an exchange before the next message, in seconds."""
     return _SETTLING_S.get(dialect or "", 0.0)
+
+
+def forgets_s(dialect: str | None) -> float:
+    """Give after how many seconds to look whether it still knows what it acknowledged; 0: never."""
+    return _FORGETS_S.get(dialect or "", 0.0)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
 import pytest
 
 from exchange_world import DATASET, OFFER, World
-from hansa.exchange import ContractNegotiation, OfferedDataset
+from hansa.exchange import NEGOTIATIONS, ContractNegotiation, OfferedDataset
 
 STANDARD = ["https://w3id.org/dspace/2025/1/context.jsonld"]
 EDC = [*STANDARD, "https://w3id.org/edc/dspace/v0.0.1"]
@@ -111,3 +112,30 @@ async def test_a_doubled_slash_finds_the_same_path(world: World, room: str) -> N
     status, error = await world.post(world.provider, f"//{room}/request", message)
     assert (status, error["code"]) == (400, "invalid_field")
     assert "This path takes" in error["reason"][0]
+
+
+async def forgotten(world: World, dialect: str | None) -> tuple[str, str]:
+    """Let a consumer acknowledge FINALIZED and forget it; give both states after a while."""
+    world.cut("/events")
+    began = await world.consumer.exchange.negotiate(world.provider.did, DATASET, OFFER)
+    await world.steps()
+    (ours,) = await world.provider.exchange.negotiations()
+    assert ours.state == "VERIFIED"
+    spoken = msgspec.structs.replace(ours, dialect=dialect)
+    await world.provider.store.write(lambda tx: tx.put(NEGOTIATIONS, spoken))
+    before = await world.consumer.exchange.negotiation(began.id)
+    world.heal()
+    await world.provider.work_all()
+    assert await world.states() == ("FINALIZED", "FINALIZED")
+    await world.consumer.store.write(lambda tx: tx.put(NEGOTIATIONS, before))
+    await world.steps()
+    return await world.states()
+
+
+async def test_what_edc_acknowledged_and_forgot_is_sent_again(world: World) -> None:
+    assert await forgotten(world, "edc") == ("FINALIZED", "FINALIZED")
+    assert await world.provider.actions() == []
+
+
+async def test_nobody_else_is_reminded(world: World) -> None:
+    assert await forgotten(world, None) == ("VERIFIED", "FINALIZED")

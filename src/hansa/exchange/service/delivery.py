@@ -8,9 +8,13 @@ and, if that does not settle it, the process is terminated.
 
 from __future__ import annotations
 
+from contextlib import suppress
 from datetime import timedelta
 from typing import Any
 
+import structlog
+
+from hansa.dialect import forgets_s
 from hansa.exchange.model import Process, Role, Step, TransferProcess, TransferState
 from hansa.exchange.ports import Opened
 from hansa.exchange.service.core import Asked
@@ -23,13 +27,15 @@ from hansa.exchange.service.refusals import (
     process_of,
     refusal_text,
 )
-from hansa.exchange.service.work import DECIDE, Work, machine_of, moved
+from hansa.exchange.service.work import DECIDE, REMIND, Work, machine_of, moved
 from hansa.exchange.state import TERMINATIONS, Message
 from hansa.exchange.wire_dsp_2025_1 import PeerAnswer, message_body, message_path, read_answer
 from hansa.kernel import HansaError, fault
 from hansa.kernel.outbound import OutboundResponse
 from hansa.kernel.store import Action, ReadTx
 
+_log = structlog.get_logger("hansa.exchange")
+_REMINDERS_MAX = 5
 _LATER_STATUS = frozenset({401, 408, 425, 429})
 _LATER_CODES = frozenset({"status_unavailable", "token_expired", "token_replayed"})
 
@@ -41,6 +47,9 @@ class Delivery(Refusals, Planes):
         """Send the message of an action, or find that it is not needed any more."""
         if action.name == DECIDE:
             await self.work_decision(action)
+            return
+        if action.name == REMIND:
+            await self._remind(action)
             return
         message = Message(action.body["message"])
         process = await self.store.read(lambda tx: process_of(tx, action))
@@ -132,10 +141,31 @@ class Delivery(Refusals, Planes):
             if "pending" in changes and process.pending is not None:
                 work.tx.complete(process.pending.action)
             result = work.move(process, target, **changes)
+            work.remind(result, message)
             if result.entered != process.entered:
                 self.follow(work, result, asked)
 
         await self.settle(foresee, job)
+
+    async def _remind(self, action: Action) -> None:
+        """Send again what the counterparty acknowledged and has forgotten; look a few times."""
+        message = Message(action.body["message"])
+        process = await self.store.read(lambda tx: process_of(tx, action))
+        moved_on = process is None or process.pending or process.state != action.body["state"]
+        if process is None or moved_on or action.attempts >= _REMINDERS_MAX:
+            await self._drop(action)
+            return
+        machine, theirs = machine_of(process), await self.their_state_of(process)
+        known = theirs is not None and theirs in machine.states and theirs != process.state
+        if not known or machine.accepts(str(theirs), message, process.role) != process.state:
+            await self._drop(action)
+            return
+        told = f"It acknowledged {message.wire_type} and shows {theirs}: sent again."
+        _log.warning("forgotten", process=process.id, message=message.value, theirs=theirs)
+        with suppress(HansaError):
+            await self._post(action, process, Opened())
+        due = self.clock.now() + timedelta(seconds=forgets_s(process.dialect))
+        await self.store.write(lambda tx: tx.reschedule(action.id, due=due, error=told))
 
     async def _later(self, action: Action, error: str) -> None:
         """Try again after a while that doubles; show the error when it lasts."""

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
 
-from hansa.dialect import settling_s
+from hansa.dialect import forgets_s, settling_s
 from hansa.exchange.errors import illegal, not_found, wrong_pid
 from hansa.exchange.kinds import AGREEMENTS, MESSAGES, NEGOTIATIONS, TRANSFERS
 from hansa.exchange.model import (
@@ -46,9 +46,13 @@ TRANSFER_MACHINE = "exchange.transfer"
 PLANE_MACHINE = "exchange.plane"
 SEND = "send"
 DECIDE = "decide"
+REMIND = "remind"
 START = "start"
 STOP = "stop"
 _TAKEN_MAX = 64
+_NOT_REMINDED = frozenset(
+    {Message.request, Message.offer, Message.transfer_request, Message.transfer_start}
+)
 _STOPS = (TransferState.SUSPENDED, TransferState.COMPLETED, TransferState.TERMINATED)
 
 P = TypeVar("P", bound=Process)
@@ -274,6 +278,22 @@ class Work:
         if isinstance(result, ContractNegotiation) and result.state is NegotiationState.FINALIZED:
             self._sign(result)
         return result
+
+    def remind(self, process: Process, message: Message) -> None:
+        """Look again later whether the counterparty still knows what it acknowledged (EDC)."""
+        wait_s = forgets_s(process.dialect)
+        if not wait_s or message in _NOT_REMINDED:
+            return
+        negotiation = isinstance(process, ContractNegotiation)
+        action = Action(
+            id=self._core.ids.new(),
+            machine=NEGOTIATION_MACHINE if negotiation else TRANSFER_MACHINE,
+            process=process.id,
+            name=REMIND,
+            body={"message": message.value, "state": process.state.value},
+            due=self._core.clock.now() + timedelta(seconds=wait_s),
+        )
+        self.tx.enqueue(action)
 
     def plan(self, process: Process, decision: Decide) -> None:
         """Put in a decision that is carried out later, unless the process has moved on by then."""

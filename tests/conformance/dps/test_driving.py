@@ -162,6 +162,33 @@ def test_the_plane_reads_the_agreement_of_its_own_transfers(
     assert callback(case, "completed").status == 200
 
 
+def test_another_planes_transfer_does_not_exist(profile: Profile, case: ControlPlaneCase) -> None:
+    case.provide("driven")
+    case.told(f"/transfers/{case.peer_pid}/start")
+    case.state("STARTED")
+    secret = secrets.token_urlsafe(32)
+    body = {
+        "dataplaneId": "other-plane",
+        "endpoint": case.plane.endpoint,
+        "profiles": ["Other-PULL"],
+        "authorization": {"type": "bearer_secret", "secret": secret},
+    }
+    operator = f"Bearer {profile._operator}"
+    url = f"{case.plane.callback}/dataplanes"
+    assert call("PUT", url, body, authorization=operator).status == 200
+    base = f"{case.plane.callback}/transfers/{quote(case.transfer, safe='')}"
+    for method, path in (
+        ("GET", "agreement"),
+        ("POST", "dataflow/completed"),
+        ("POST", "dataflow/errored"),
+    ):
+        sent = {} if method == "POST" else None
+        answer = call(method, f"{base}/{path}", sent, authorization=f"Bearer {secret}")
+        assert (answer.status, answer.body["code"]) == (404, "not_found"), path
+    assert transfer(case).state == "STARTED"
+    assert callback(case, "completed").status == 200
+
+
 # -- two Hansas: one is the control plane, the other the data plane --------------------------------
 
 

@@ -366,7 +366,7 @@ class FakeSource(Trade):
                         "unit_code": "GQ",
                         "unit": "µg/m³",
                     },
-                ],
+                ),
                 "observed_at": {"columns": ["time"]},
             },
             "preview": preview,

@@ -43,6 +43,8 @@ class Moody(ForeignPlane):
             url = f"{self.callback}/transfers/{quote(process, safe='')}/dataflow/started"
             assert call("POST", url, told, authorization=self.authorization).status == 200
             return 202, {"state": "STARTING", "dataFlowId": "remote-1"}
+        if verb in ("terminate", "completed") and self.mood == "lost":
+            return 404, None
         if verb == "start" and self.mood == "forgetful":
             return 200, {"state": "STARTED"}
         return super().answer(got)
@@ -122,6 +124,23 @@ def test_a_pull_without_an_address_is_not_started(case: ControlPlaneCase) -> Non
     case.provide("driven")
     told = case.told(f"/transfers/{case.peer_pid}/termination")
     assert "without an address" in told.body["reason"][0]
+
+
+def test_a_plane_that_lost_the_flow_keeps_no_transfer_from_its_end(case: ControlPlaneCase) -> None:
+    case.provide("driven")
+    case.told(f"/transfers/{case.peer_pid}/start")
+    case.state("STARTED")
+    case.plane.mood = "lost"  # type: ignore[attr-defined]
+    case.say("termination", "TransferTerminationMessage", code="1", reason=["enough"])
+    case.signalled("terminate")
+    case.state("TERMINATED")
+
+    def settled() -> bool:
+        store = case.profile.participant.store
+        left = case.profile.call(store.read(lambda tx: tx.actions(process=case.transfer)))
+        return not left
+
+    until(settled, "nothing to be left to do")
 
 
 def test_an_error_of_the_plane_is_shown_and_changes_no_state(case: ControlPlaneCase) -> None:

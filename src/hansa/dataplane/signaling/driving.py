@@ -137,16 +137,16 @@ class ForeignPlanes:
         """Say that the data were moved, unless the plane said so itself."""
         driven = await self._driven(flow.id)
         if driven is not None and driven.state not in ENDED:
-            await self._call(driven, "completed", {})
+            await self._call(driven, "completed", {}, last=True)
             await self._move(driven, _S.COMPLETED)
 
     async def terminate(self, flow: DataFlow, reason: str | None) -> None:
-        """Terminate; a plane that does not know the flow has nothing to end."""
+        """Terminate; a plane that refuses this has nothing to end any more."""
         driven = await self._driven(flow.id)
         if driven is None or driven.state in ENDED:
             return
         body = wire.stop_message(self._ids.uuid(), reason)
-        await self._call(driven, "terminate", body, gone_is_fine=True)
+        await self._call(driven, "terminate", body, last=True)
         await self._move(driven, _S.TERMINATED)
 
     # -- told by a plane -------------------------------------------------------------------------
@@ -243,15 +243,16 @@ class ForeignPlanes:
         return given
 
     async def _call(
-        self, driven: Driven, verb: str, body: dict[str, Any], *, gone_is_fine: bool = False
+        self, driven: Driven, verb: str, body: dict[str, Any], *, last: bool = False
     ) -> OutboundResponse:
+        """Tell a plane something about a flow; the `last` word can't be refused."""
         peer = await self._peers.find(PeerKind.data_plane, driven.plane)
         if peer is None:
-            if gone_is_fine:
+            if last or verb == "suspend":
                 return OutboundResponse(204, {}, b"")
             raise _refused("The data plane is not registered any more.")
         url = wire.flow_url(peer.endpoint, driven.remote_id, verb)
-        return await self._send(peer, "POST", url, body, gone_is_fine=gone_is_fine)
+        return await self._send(peer, "POST", url, body, last=last)
 
     async def _send(
         self,
@@ -260,7 +261,7 @@ class ForeignPlanes:
         url: str,
         body: dict[str, Any],
         *,
-        gone_is_fine: bool = False,
+        last: bool = False,
     ) -> OutboundResponse:
         """Call a plane. A refusal (4xx) is final: status 400; all else may be tried again."""
         answer = await self._client.request(
@@ -271,13 +272,14 @@ class ForeignPlanes:
             timeout_s=_TIMEOUT_S,
             body_bytes_max=_ANSWER_BYTES_MAX,
         )
-        if answer.ok or (gone_is_fine and answer.status in (404, 409, 410)):
+        again = answer.status >= 500 or answer.status in (401, 408, 425, 429)
+        if answer.ok or (last and answer.status >= 400 and not again):
             return answer
         if answer.status == 401:
             self._peers.refused(peer)
         _log.warning("plane_refused", plane=peer.id, status=answer.status)
         title = f"The data plane answered {answer.status}."
-        if answer.status >= 500 or answer.status in (401, 408, 425, 429):
+        if again:
             raise HansaError(Code.counterparty_refused, title)
         raise _refused(title)
 

@@ -75,11 +75,12 @@ class Resources(Protocol):
 class OpenFile:
     """A published file, open for reading; kept open for a while for the next who reads it."""
 
-    __slots__ = ("descriptor", "users")
+    __slots__ = ("descriptor", "used_s", "users")
 
     def __init__(self, descriptor: int) -> None:
         self.descriptor = descriptor
         self.users = 0
+        self.used_s = 0.0
 
     async def blocks(
         self, span: Span, block_bytes: int = BLOCK_BYTES
@@ -119,6 +120,7 @@ class _OpenFiles:
     def __init__(self, idle_max: int) -> None:
         self._idle_max = idle_max
         self._open: OrderedDict[tuple[Path, str], OpenFile] = OrderedDict()
+        self._sweeper: asyncio.AbstractEventLoop | None = None
 
     async def take(self, resource: FileResource) -> OpenFile:
         key = (resource.path, resource.digest)
@@ -135,13 +137,31 @@ class _OpenFiles:
         return file
 
     def give_back(self, file: OpenFile, *, forget: bool) -> None:
+        loop = asyncio.get_running_loop()
         file.users -= 1
+        file.used_s = loop.time()
+        if self._sweeper is not loop:
+            self._sweeper = loop
+            loop.call_later(_IDLE_S, self._sweep, loop)
+        if not forget and len(self._open) <= self._idle_max:
+            return
         for key, held in list(self._open.items()):
             surplus = len(self._open) > self._idle_max
             if held.users == 0 and (surplus or (forget and held is file)):
                 os.close(self._open.pop(key).descriptor)
 
+    def _sweep(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Close what nobody read lately: a deleted file is to free its place on the disk."""
+        for key, held in list(self._open.items()):
+            if held.users == 0 and loop.time() - held.used_s >= _IDLE_S:
+                os.close(self._open.pop(key).descriptor)
+        if self._open:
+            loop.call_later(_IDLE_S, self._sweep, loop)
+        else:
+            self._sweeper = None
 
+
+_IDLE_S = 10.0
 _OPEN_FILES = _OpenFiles(idle_max=32)
 
 

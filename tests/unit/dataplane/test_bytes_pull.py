@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import email
 import hashlib
+import os
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from pathlib import Path
 
 import aiohttp
@@ -177,6 +179,35 @@ async def test_a_changed_file_is_not_given_under_the_old_digest(
     async with http.get(url, headers=token) as answer:
         assert answer.status == 503
         assert "not there any more as it was published" in (await answer.json())["title"]
+
+
+def held_open() -> list[str]:
+    """Name the files that this process holds open, as far as the system tells."""
+    found = []
+    if os.path.isdir("/proc/self/fd"):
+        for name in os.listdir("/proc/self/fd"):
+            with suppress(OSError):
+                found.append(os.readlink(f"/proc/self/fd/{name}"))
+    return found
+
+
+async def test_a_file_is_closed_when_nobody_reads_it_any_more(
+    world: World, http: aiohttp.ClientSession, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("hansa.dataplane.resources._IDLE_S", 0.05)
+    path = world.provider.publish(content(10))
+    url, token = await address(world)
+    for _ in range(2):
+        async with http.get(url, headers=token) as answer:
+            assert await answer.read() == content(10)
+    path.unlink()
+
+    async def closed() -> bool:
+        return not any(str(path) in each for each in held_open())
+
+    await until(closed, "the file to be closed")
+    async with http.get(url, headers=token) as answer:
+        assert answer.status == 503
 
 
 async def test_terms_that_would_cut_bytes_start_nothing_and_give_nothing(

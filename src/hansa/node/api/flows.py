@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
 from typing import Any
 from urllib.parse import quote
 
 import msgspec
 from starlette.responses import FileResponse, Response, StreamingResponse
+from starlette.types import Receive, Scope, Send
 
 from hansa.client import Access, Page, Transfer
+from hansa.dataplane import StreamedAnswer
 from hansa.kernel import Code, HansaError
 from hansa.node.api import bodies
 from hansa.node.api.operation import Call, Operation, P, get, post
@@ -61,6 +63,19 @@ async def _data(m: Management, c: Call) -> Response:
     return Response(found.body, found.status, headers={**found.headers, **_FOREIGN})
 
 
+class _Passing(StreamingResponse):
+    """Pass an answer on, and close it whatever becomes of the one who reads it."""
+
+    def __init__(self, found: StreamedAnswer, opened: AsyncExitStack) -> None:
+        super().__init__(found.parts, found.status, headers={**found.headers, **_FOREIGN})
+        self._opened = opened
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send it."""
+        async with self._opened:
+            await super().__call__(scope, receive, send)
+
+
 async def _file(m: Management, c: Call) -> Response:
     """Give the bytes of a transfer: the file that came whole, else what the provider gives now."""
     kept = await m.received(*c.one)
@@ -68,17 +83,9 @@ async def _file(m: Management, c: Call) -> Response:
         path, name, media_type, digest = kept
         headers = {**_FOREIGN, **_named(name), "repr-digest": _digest(digest)}
         return FileResponse(path, media_type=media_type, headers=headers)
-    passing = m.passing(*c.one, c.request.headers)
-    found = await passing.__aenter__()
-
-    async def parts() -> AsyncIterator[bytes]:
-        try:
-            async for part in found.parts:
-                yield part
-        finally:
-            await passing.__aexit__(None, None, None)
-
-    return StreamingResponse(parts(), found.status, headers={**found.headers, **_FOREIGN})
+    async with AsyncExitStack() as stack:
+        found = await stack.enter_async_context(m.passing(*c.one, c.request.headers))
+        return _Passing(found, stack.pop_all())
 
 
 def _named(name: str) -> dict[str, str]:

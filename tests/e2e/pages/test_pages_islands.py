@@ -35,6 +35,16 @@ def test_the_map_follows_the_time_slider(page: Page, served: Served) -> None:
     expect(page.locator("#values-h")).to_have_text("Values now")
 
 
+def test_the_legend_spreads_its_numbers_along_its_colours(page: Page, served: Served) -> None:
+    open_map(page, served)
+    bar = page.locator(".legend svg").first.bounding_box()
+    ends = [s.bounding_box() for s in page.locator(".legend-ends").first.locator("span").all()]
+    assert bar is not None
+    assert ends[0] is not None
+    assert ends[-1] is not None
+    assert ends[-1]["x"] - ends[0]["x"] > bar["width"] * 0.8
+
+
 def test_the_time_slider_spans_the_data_by_day_week_or_whole(browser: Browser, axe: str) -> None:
     served = Served("much")
     for page in signed_in(browser, served):

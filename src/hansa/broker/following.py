@@ -40,8 +40,8 @@ class Look(Protocol):
 class Transact(Protocol):
     """Runs a write of the broker."""
 
-    async def __call__(self, job: Callable[[Tx, Vocabulary], R]) -> R:
-        """Run it."""
+    async def __call__(self, job: Callable[[Tx, Vocabulary], R], *, slow: bool = False) -> R:
+        """Run it; a `slow` one off the event loop."""
         ...
 
 
@@ -131,14 +131,15 @@ class Follower:
 
     async def end(self) -> None:
         """Forget all about it."""
-        await self._write(lambda noting: noting.end())
+        await self._write(lambda noting: noting.end(), slow=True)
 
     def _read(self, job: Callable[[Telling], list[Told]]) -> Awaitable[list[Told]]:
         return self._look(
             lambda tx, vocabulary: job(Telling(tx, self._dialect, vocabulary, self._name)), []
         )
 
-    def _write(self, job: Callable[[Noting], None]) -> Awaitable[None]:
+    def _write(self, job: Callable[[Noting], None], *, slow: bool = False) -> Awaitable[None]:
         return self._transact(
-            lambda tx, vocabulary: job(Noting(tx, self._dialect, vocabulary, self._name))
+            lambda tx, vocabulary: job(Noting(tx, self._dialect, vocabulary, self._name)),
+            slow=slow,
         )

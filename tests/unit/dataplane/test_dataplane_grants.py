@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+import structlog
 from dataplane_world import (
     DAY_OLD,
     EAST,
@@ -296,8 +297,10 @@ async def test_the_agreement_is_read_once_not_per_request(plane: Plane) -> None:
 
 
 async def test_secrets_are_neither_stored_nor_logged(
-    plane: Plane, capsys: pytest.CaptureFixture[str]
+    plane: Plane, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    structlog.reset_defaults()  # a node that ran before in this process may have set the log
+    monkeypatch.setattr("hansa.dataplane.service._log", structlog.get_logger("hansa.dataplane"))
     address = await started(plane)
     await plane.grants.authorise(bearer(address.authorization))
     await plane.grants.suspend("t1")

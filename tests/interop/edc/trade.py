@@ -30,6 +30,7 @@ from tests.interop.edc.report import SEEN
 
 from hansa.catalogue import DatasetDraft, OfferDraft, Selection
 from hansa.exchange import ContractNegotiation, TransferProcess
+from hansa.kernel.telemetry import configure_logging
 from hansa.policy import offer_from_template
 
 T = TypeVar("T")
@@ -211,6 +212,7 @@ def get(address: dict[str, str], path: str = "", **headers: str) -> tuple[int, b
 
 @pytest.fixture(scope="module")
 def floor(request: pytest.FixtureRequest) -> Iterator[Floor]:
+    configure_logging("error")
     tick_ms = request.config.getoption("--tick-ms", 50) or None
     with ExitStack() as left:
         web = Web()

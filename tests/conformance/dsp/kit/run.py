@@ -27,6 +27,7 @@ from tests.ports import free_ports
 import hansa
 from hansa.catalogue import DatasetDraft, OfferDraft
 from hansa.exchange import Role
+from hansa.kernel.telemetry import configure_logging
 
 HERE = Path(__file__).parent
 REPORT = Path("build/conformance/dsp.json")
@@ -190,6 +191,7 @@ def main() -> int:
     given.add_argument("--log", type=Path, help="keep what the kit prints")
     options = given.parse_args()
     begun = time.monotonic()
+    configure_logging("error")
     try:
         results = play(options.only, options.log)
     except (jars.JavaUnavailableError, subprocess.TimeoutExpired) as error:

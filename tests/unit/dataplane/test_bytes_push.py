@@ -63,7 +63,7 @@ async def test_a_push_goes_on_where_it_was_cut_and_is_done_when_all_is_there(
     assert received is not None
     assert (received.name, received.size, received.digest) == ("houses.bin", SIZE, sha(data))
     assert world.consumer.received.path(received).read_bytes() == data
-    assert world.to_consumer.passed["up"] < SIZE + len(cuts) * 1_200_000 + 20_000
+    assert world.to_consumer.passed["up"] < SIZE + len(cuts) * 600_000 + 20_000
     mine = (await world.consumer.flows.get(TRANSFER)).progress
     theirs = (await world.provider.flows.get(TRANSFER)).progress
     for progress in (mine, theirs):

@@ -140,6 +140,21 @@ async def test_entities_are_sent_as_an_export_of_what_the_contract_shows(
     assert (progress.items, progress.bytes) == (450, len(content))
 
 
+async def test_the_same_export_goes_to_our_own_inbox_over_http(cities: Cities) -> None:
+    await cities.write(*(lamp(n, power=n, owner=f"Ann {n}") for n in range(450)))
+    shown = {"leftOperand": "hansa:attribute", "operator": "isAnyOf", "rightOperand": ["power"]}
+    agreement = await cities.agree(await cities.publish(), shown)
+    mine, theirs = await cities.ask_for(agreement, "HttpData-PUSH")
+    for transfer in (mine, theirs):
+        await cities.state(transfer, "COMPLETED")
+    kept = await cities.consumer.carrying.received.get(mine)
+    assert kept is not None
+    content = cities.consumer.carrying.received.path(kept).read_bytes()
+    assert [json.loads(line) for line in content.splitlines()] == [
+        lamp(n, power=n) for n in range(450)
+    ]
+
+
 async def test_terms_that_cut_data_refuse_a_file(cities: Cities, server: Sshd) -> None:
     cut = {"leftOperand": "hansa:attribute", "operator": "eq", "rightOperand": "power"}
     agreement = await cities.agree(await shelve(cities, "plan.gpkg", b"x"), cut)

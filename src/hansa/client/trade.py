@@ -73,6 +73,7 @@ class Negotiation(msgspec.Struct, frozen=True, kw_only=True):
     """One negotiation; `actions` are the operations that are possible now.
 
     `waiting`: the next message is ours to decide. `pending`: the message on its way.
+    `their_state`: it ended here, and the counterparty shows this other state.
     """
 
     id: str
@@ -97,6 +98,7 @@ class Negotiation(msgspec.Struct, frozen=True, kw_only=True):
     attributes: list[Attribute] = []
     bbox: list[float] | None = None
     filled: FilledTemplate | None = None
+    their_state: str | None = None
 
 
 class Usage(msgspec.Struct, frozen=True, kw_only=True):
@@ -165,6 +167,7 @@ class Transfer(msgspec.Struct, frozen=True, kw_only=True):
     cut: Cut | None = None
     terms: Terms | None = None
     agreement_state: str | None = None
+    their_state: str | None = None
 
 
 class Agreement(msgspec.Struct, frozen=True, kw_only=True):

@@ -26,8 +26,8 @@ class Planes(Decisions):
 
     async def plane_ready(self, transfer_id: str) -> None:
         """Take note that the data plane is ready: what waits for it is sent now."""
-        self._ready.add(transfer_id)
-        await self.send_now(transfer_id)
+        if await self.send_now(transfer_id):
+            self._ready.add(transfer_id)
 
     async def plane_completed(self, transfer_id: str) -> None:
         """Take note that all data was moved: say so, now or as soon as the protocol allows it."""

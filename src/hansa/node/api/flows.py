@@ -135,6 +135,12 @@ OPERATIONS: tuple[Operation, ...] = (
         lambda m, c: m.retry_transfer(*c.one),
         Transfer,
     ),
+    post(
+        f"{_T}/{{id}}/adopt",
+        "Take over the state that the counterparty shows, when both sides disagree",
+        lambda m, c: m.adopt_transfer(*c.one),
+        Transfer,
+    ),
     post(f"{_T}/{{id}}/suspend", "Pause a transfer", _suspend, Transfer, bodies.Reason),
     post(
         f"{_T}/{{id}}/resume",

@@ -171,6 +171,12 @@ NEGOTIATIONS: tuple[Operation, ...] = (
         Negotiation,
     ),
     post(
+        f"{_N}/{{id}}/adopt",
+        "Take over the state that the counterparty shows, when both sides disagree",
+        lambda m, c: m.adopt_negotiation(*c.one),
+        Negotiation,
+    ),
+    post(
         f"{_N}/{{id}}/terminate",
         "End a negotiation",
         _terminate_negotiation,

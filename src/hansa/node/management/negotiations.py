@@ -218,6 +218,15 @@ class Negotiations(Trade):
         await self._send_now(p, process)
         return await self._negotiation(p, process)
 
+    async def adopt_negotiation(
+        self, caller: Caller, participant: str, negotiation_id: str
+    ) -> Json:
+        """Take over the state that the counterparty shows now."""
+        p = self.participant(caller, participant)
+        await p.exchange.negotiation(negotiation_id)
+        await p.exchange.adopt_state(negotiation_id)
+        return await self._negotiation(p, await p.exchange.negotiation(negotiation_id))
+
     async def terminate_negotiation(
         self, caller: Caller, participant: str, negotiation_id: str, *, reason: str
     ) -> Json:

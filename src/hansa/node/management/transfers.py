@@ -101,6 +101,13 @@ class Transfers(Trade):
         await self._send_now(p, process)
         return await self._transfer(p, process)
 
+    async def adopt_transfer(self, caller: Caller, participant: str, transfer_id: str) -> Json:
+        """Take over the state that the counterparty shows now."""
+        p = self.participant(caller, participant)
+        await p.exchange.transfer(transfer_id)
+        await p.exchange.adopt_state(transfer_id)
+        return await self._transfer(p, await p.exchange.transfer(transfer_id))
+
     async def suspend_transfer(
         self, caller: Caller, participant: str, transfer_id: str, *, reason: str
     ) -> Json:

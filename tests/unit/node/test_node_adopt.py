@@ -1,0 +1,33 @@
+"""An operator takes over the counterparty's state over the management API."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from hansa.exchange import TRANSFERS, TransferState
+from node_world import World
+
+EAST = "/participants/east"
+
+
+async def test_a_disagreement_is_resolved_by_taking_over_the_other_state(world: World) -> None:
+    final = await world.agree(await world.publish())
+    transfer = await world.flow(final["agreement_id"])
+
+    def forget(tx: Any) -> None:  # as a restored backup does
+        (theirs,) = tx.find(TRANSFERS)
+        tx.put(TRANSFERS, msgspec.structs.replace(theirs, state=TransferState.SUSPENDED))
+
+    await world.west.store.write(forget)
+    adopted = await world.done("POST", f"{EAST}/transfers/{transfer['id']}/adopt")
+    assert (adopted["state"], adopted["their_state"]) == ("SUSPENDED", None)
+
+
+async def test_what_is_settled_is_not_taken_over(world: World) -> None:
+    final = await world.agree(await world.publish())
+    status, problem, _ = await world.api("POST", f"{EAST}/negotiations/{final['id']}/adopt")
+    assert (status, problem["code"]) == (400, "illegal_state")
+    status, problem, _ = await world.api("POST", f"{EAST}/transfers/{final['id']}/adopt")
+    assert (status, problem["code"]) == (404, "not_found")

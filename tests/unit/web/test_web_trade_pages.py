@@ -141,6 +141,11 @@ async def test_what_waits_stands_on_home_and_on_its_page(client: Client) -> None
         assert "added to your terms: Only for research." in words
 
 
+async def test_home_says_first_that_somebody_waits(client: Client) -> None:
+    words = plain((await client.get(HOME)).text)
+    assert "Needs attention: 3 requests wait for your answer. All is well." in words
+
+
 async def test_when_nothing_waits_the_page_says_what_will_be_here(clock: FixedClock) -> None:
     client = Client(pages_serve.app("empty", clock))
     await client.get("/signin?token=let-me-in")

@@ -111,7 +111,8 @@ async def test_a_fetch_that_either_side_suspends_goes_on_with_a_new_token(
     mine, theirs = await cities.ask_for(agreement, PULL)
     city, transfer = (cities.consumer, mine) if side == "consumer" else (cities.provider, theirs)
     await city.exchange.suspend_transfer(transfer, "Too busy.")
-    await cities.state(mine, "SUSPENDED")
+    for each in (mine, theirs):
+        await cities.state(each, "SUSPENDED")
     await cities.consumer.carrying.downloads.start(mine)
     await city.exchange.resume_transfer(transfer)
     assert await came(cities, mine) == content

@@ -54,6 +54,7 @@ def signaling_of(participant: Participant, shared: Shared) -> Signaling:
         peers=peers,
         client=shared.client,
         is_own_agreement=is_own_agreement,
+        agreement_changed=participant.grants.agreement_changed,
         clock=shared.clock,
         ids=shared.ids,
     )

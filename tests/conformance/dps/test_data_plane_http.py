@@ -204,3 +204,24 @@ def test_what_is_no_refresh_request_is_refused(consumer: RenewingConsumer) -> No
     assert (answer.status, answer.body["error"]) == (400, "invalid_request")
     answer = call("POST", url, raw=b"grant_type=refresh_token&refresh_token=x")
     assert (answer.status, answer.body["code"]) == (401, "token_missing")
+
+
+def test_other_terms_of_an_agreement_count_for_running_flows_too(
+    plane: DataPlaneCase, consumer: RenewingConsumer
+) -> None:
+    consumer.start()
+    token = consumer.properties["authorization"]
+    assert consumer.fetch(token).status == 200
+    agreement = plane.control.agreements[plane.process]
+    second = DataPlaneCase(plane.profile, plane.control)
+    opening = second.opening(
+        agreement["target"],
+        HTTP_PULL,
+        counterPartyId=consumer.did,
+        agreementId=agreement["@id"],
+    )
+    over = {"leftOperand": "dateTime", "operator": "lt", "rightOperand": "2020-01-01T00:00:00Z"}
+    second.control.agreements[second.process]["permission"][0]["constraint"] = [over]
+    second.say("start", opening)
+    answer = consumer.fetch(token)
+    assert answer.status == 403, answer.raw

@@ -55,15 +55,20 @@ class Serving:
         peers: Peers,
         client: Client,
         is_own_agreement: Callable[[str], Awaitable[bool]],
+        agreement_changed: Callable[[str], Awaitable[None]],
         clock: Clock,
         ids: Ids,
     ) -> None:
-        """`is_own_agreement` says whether our own exchange has an agreement with an id."""
+        """`is_own_agreement` says whether our own exchange has an agreement with an id.
+
+        `agreement_changed` is told when a control plane gives an agreement with other terms.
+        """
         self._store = store
         self._flows = flows
         self._peers = peers
         self._client = client
         self._is_own_agreement = is_own_agreement
+        self._agreement_changed = agreement_changed
         self._clock = clock
         self._ids = ids
 
@@ -280,17 +285,15 @@ class Serving:
                 raise _bad("agreementId", f"The agreement's `{name}` does not fit the message.")
         vouched = Vouched(id=asked.agreement_id, control=peer.id, policy=policy)
 
-        def job(tx: Tx) -> None:
+        def job(tx: Tx) -> bool:
             known = tx.get(VOUCHED, vouched.id)
             if known is not None and known.control != peer.id:
-                raise HansaError(
-                    Code.conflict,
-                    "This agreement is of another control plane.",
-                    field="agreementId",
-                )
+                raise _foreign_agreement()
             tx.put(VOUCHED, vouched)
+            return known is not None and known.policy != policy
 
-        await self._store.write(job)
+        if await self._store.write(job):
+            await self._agreement_changed(vouched.id)
 
     async def agreement(self, agreement_id: str) -> dict[str, Any] | None:
         """Give an agreement that a control plane told, or None."""

@@ -37,6 +37,14 @@ class Traders:
         self.pids: dict[str, int] = {}
 
     def __enter__(self) -> Traders:
+        try:
+            self._begin()
+        except BaseException:
+            self.space.close()
+            raise
+        return self
+
+    def _begin(self) -> None:
         space = self.space
         ports = free_ports(3)
         kinds = {"authority": ("--role", "authority", "--approve-automatically")}
@@ -50,7 +58,6 @@ class Traders:
         for name in (PROVIDER, CONSUMER):
             space.hansa("join", authority, "--node", name)
         self._publish()
-        return self
 
     def __exit__(self, *_: object) -> None:
         self.space.close()

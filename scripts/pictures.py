@@ -1,4 +1,4 @@
-"""Take the pictures of README and docs from a running product: map, agreement, home; light, dark.
+"""Take the pictures of README and docs from a running product, in light and dark.
 
 Starts a space of its own in a temporary folder, signs in, looks with Chromium, writes
 `docs/pictures/*.png` at 1440 x 900, and stops the space. Needs the test dependencies and Chromium
@@ -166,7 +166,7 @@ def _chunk(kind: bytes, body: bytes) -> bytes:
 
 
 def look(browser: Browser, scheme: str) -> None:
-    """Take the three pictures in light or dark."""
+    """Take the pictures in light or dark."""
     page, url = sign_in(browser, scheme)
     console = f"{url}/console/{NODE}"
     suffix = "" if scheme == "light" else "-dark"
@@ -175,7 +175,13 @@ def look(browser: Browser, scheme: str) -> None:
     page.wait_for_timeout(4_000)
     take(page, f"map{suffix}")
     agreement = next(a for a in listed("agreement") if a["role"] == "consumer")
-    for name, path in (("agreement", f"agreements/{agreement['id']}"), ("home", "")):
+    negotiation = listed("negotiation")[0]
+    pages = (
+        ("agreement", f"agreements/{agreement['id']}"),
+        ("negotiation", f"negotiations/{negotiation['id']}"),
+        ("home", ""),
+    )
+    for name, path in pages:
         page.goto(f"{console}/{path}".rstrip("/"))
         page.wait_for_load_state("load")
         page.wait_for_timeout(1_000)

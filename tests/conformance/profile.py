@@ -89,15 +89,22 @@ def _client_id(value: str) -> str | None:
 class Profile:
     """A running node with the participant `city`: `with Profile() as profile:`.
 
-    `callers` maps static `Authorization` values to participants. ValueError unless `host` is an
-    address of the loopback.
+    `callers` maps static `Authorization` values to participants. `others` more participants,
+    `city-1` and so on, live in the same node; `acting` names the one that this object speaks of.
+    ValueError unless `host` is an address of the loopback.
     """
 
     def __init__(
-        self, *, callers: Mapping[str, str] | None = None, host: str = "127.0.0.1"
+        self,
+        *,
+        callers: Mapping[str, str] | None = None,
+        host: str = "127.0.0.1",
+        others: int = 0,
     ) -> None:
         if not ipaddress.ip_address(host).is_loopback:
             raise ValueError(f"the test profile serves on loopback only, not on {host}")
+        self.acting = PARTICIPANT
+        names = [PARTICIPANT, *(f"{PARTICIPANT}-{number}" for number in range(1, others + 1))]
         self.folder = Path(tempfile.mkdtemp(prefix="hansa-profile-"))
         self.port = free_ports(1)[0]
         self.url = f"http://localhost:{self.port}"
@@ -107,7 +114,9 @@ class Profile:
         self._shims: dict[str, Shim] = {}
         settings = Settings(
             node=NodeSettings(name="profile", host=host, port=self.port),
-            participants=(ParticipantSettings(id=PARTICIPANT, role="city", title="City"),),
+            participants=tuple(
+                ParticipantSettings(id=name, role="city", title=name.capitalize()) for name in names
+            ),
             outbound=OutboundSettings(allow_loopback=True),
         )
         self.node = Node(
@@ -171,17 +180,17 @@ class Profile:
     @property
     def did(self) -> str:
         """Give the participant's DID."""
-        return f"did:web:localhost%3A{self.port}:{PARTICIPANT}"
+        return f"did:web:localhost%3A{self.port}:{self.acting}"
 
     @property
     def dsp_url(self) -> str:
         """Give the participant's Dataspace Protocol 2025-1 base URL."""
-        return f"{self.url}/{PARTICIPANT}/dsp/2025-1"
+        return f"{self.url}/{self.acting}/dsp/2025-1"
 
     @property
     def participant(self) -> Participant:
         """Give the participant; its rooms are used on the node's own loop, by `call`."""
-        return self.node.participants[PARTICIPANT]
+        return self.node.participants[self.acting]
 
     def client(self) -> Client:
         """Give a client of the management API as the operator."""

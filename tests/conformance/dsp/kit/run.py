@@ -1,8 +1,9 @@
 """Run the official Dataspace Protocol kit against this Hansa: `make conformance-dsp`.
 
-Starts a node with the test profile, seeds it, runs all tests of the kit and writes
+Starts a node with the test profile, seeds it and runs all tests of the kit; then the tests of
+metadata and catalogue against three of a hundred participants of one node. Writes
 `build/conformance/dsp.json`. Exit status 0 only when exactly `PASSED` passed, the kit skipped
-exactly `SKIPPED`, and nothing failed; 3 when no JDK or Maven is here.
+exactly `SKIPPED`, nothing failed, and all of the three passed; 3 when no JDK or Maven is here.
 """
 
 from __future__ import annotations
@@ -31,10 +32,15 @@ from hansa.kernel.telemetry import configure_logging
 
 HERE = Path(__file__).parent
 REPORT = Path("build/conformance/dsp.json")
-KIT = "org.eclipse.dataspacetck.dsp 1.0.0-RC6"
+KIT = "org.eclipse.dataspacetck.dsp"
+VERSION = "1.0.0-RC6"
 COUNTERPARTY = "TCK_PARTICIPANT"
 PASSED = 65
 SKIPPED = frozenset({"TP:02-04", "TP_C:02-04"})
+PARTICIPANTS = 100
+THREE = ("city", "city-50", f"city-{PARTICIPANTS - 1}")
+PUBLIC = "MET,CAT"
+PUBLIC_PASSED = 4
 _AUTHORIZATION = "Bearer kit"
 _WAIT_S = 15
 _PATIENCE_S = 900
@@ -142,13 +148,27 @@ def settings(profile: Profile) -> dict[str, str]:
 
 def play(only: str = "", log: Path | None = None) -> list[Result]:
     """Run the kit, all of it or the ids that begin with one of `only`, and give its results."""
-    libraries = jars.resolve(HERE / "pom.xml")
-    with (
-        tempfile.TemporaryDirectory(prefix="hansa-kit-") as made,
-        Profile(callers={_AUTHORIZATION: COUNTERPARTY}) as profile,
-    ):
-        folder = Path(made)
+    with Profile(callers={_AUTHORIZATION: COUNTERPARTY}) as profile:
         seed(profile)
+        return _run(profile, only, log)
+
+
+def play_three() -> dict[str, list[Result]]:
+    """Run the tests of metadata and catalogue against three of a hundred in one node."""
+    found: dict[str, list[Result]] = {}
+    with Profile(callers={_AUTHORIZATION: COUNTERPARTY}, others=PARTICIPANTS - 1) as profile:
+        for name in THREE:
+            profile.acting = name
+            drafts = [_draft("cat-01-01"), _draft("cat-01-02")]
+            profile.call(profile.participant.catalogue.publish_all(drafts))
+            found[name] = _run(profile, PUBLIC, None)
+    return found
+
+
+def _run(profile: Profile, only: str, log: Path | None) -> list[Result]:
+    libraries = jars.resolve(HERE / "pom.xml")
+    with tempfile.TemporaryDirectory(prefix="hansa-kit-") as made:
+        folder = Path(made)
         given = folder / "kit.properties"
         given.write_text("".join(f"{k}={v}\n" for k, v in settings(profile).items()))
         lines = folder / "results.tsv"
@@ -184,6 +204,15 @@ def verdict(results: list[Result]) -> str:
     return ""
 
 
+def verdict_of_three(found: dict[str, list[Result]]) -> str:
+    """Say what is wrong with the runs against three participants; empty when nothing is."""
+    for name, results in found.items():
+        passed = [each.id for each in results if each.result == "passed"]
+        if len(passed) != PUBLIC_PASSED or len(results) != PUBLIC_PASSED:
+            return f"{name}: {len(passed)} of {len(results)} passed, not {PUBLIC_PASSED}"
+    return "" if tuple(found) == THREE else f"{len(found)} participants, not {len(THREE)}"
+
+
 def main() -> int:
     """Run, report, and give the exit status."""
     given = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
@@ -194,14 +223,14 @@ def main() -> int:
     configure_logging("error")
     try:
         results = play(options.only, options.log)
+        three = {} if options.only else play_three()
     except (jars.JavaUnavailableError, subprocess.TimeoutExpired) as error:
         print(f"the kit can't run: {error}", file=sys.stderr)
         return 3
-    for each in results:
+    for each in (*results, *(item for items in three.values() for item in items)):
         if each.result == "failed":
             print(f"failed {each.id} ({each.ms} ms): {each.reason[:600]}")
     counts = Counter(each.result for each in results)
-    wrong = "" if options.only else verdict(results)
     seconds = round(time.monotonic() - begun, 1)
     print(
         f"{counts['passed']} passed, {counts['failed']} failed, {counts['skipped']} skipped by the"
@@ -209,16 +238,26 @@ def main() -> int:
     )
     if options.only:
         return 1 if counts["failed"] else 0
+    wrong = verdict(results) or verdict_of_three(three)
+    print(
+        f"metadata and catalogue of {', '.join(three)} (of {PARTICIPANTS} in one node): "
+        f"{sum(len(items) for items in three.values())} run"
+    )
     REPORT.parent.mkdir(parents=True, exist_ok=True)
     report = {
-        "kit": KIT,
+        "suite": KIT,
+        "version": VERSION,
         "hansa": hansa.__version__,
         "seconds": seconds,
         "passed": counts["passed"],
         "failed": counts["failed"],
+        "skipped": counts["skipped"],
         "skipped_by_the_kit": sorted(SKIPPED),
         "exceptions": [],
         "tests": [msgspec.to_builtins(each) for each in results],
+        "three_of_a_hundred": {
+            name: [msgspec.to_builtins(each) for each in items] for name, items in three.items()
+        },
     }
     REPORT.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
     print(f"{wrong or 'as it should be'}: {REPORT}")

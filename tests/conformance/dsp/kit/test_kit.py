@@ -43,3 +43,12 @@ def test_every_test_of_the_kit_has_a_script_and_settings() -> None:
     assert all(settings.values())
     assert len(settings) == 2 + 15 * 2 + 16 + 32 * 2
     assert len(negotiations) + len(transfers) + 4 == PASSED + len(run.SKIPPED)
+
+
+def test_three_of_a_hundred_pass_all_or_the_run_is_wrong() -> None:
+    four = [Result("passed", f"CAT:{n}", "", 1, "") for n in range(run.PUBLIC_PASSED)]
+    assert run.verdict_of_three(dict.fromkeys(run.THREE, four)) == ""
+    assert run.verdict_of_three({}) == "0 participants, not 3"
+    assert "3 of 3 passed" in run.verdict_of_three(dict.fromkeys(run.THREE, four[1:]))
+    failed = [*four[1:], Result("failed", "CAT:0", "", 1, "why")]
+    assert "3 of 4 passed" in run.verdict_of_three(dict.fromkeys(run.THREE, failed))

@@ -335,6 +335,7 @@ class Feed:
             body=write_notification(identifier, self._flow_id, now, bodies),
             id=identifier,
             entities=len(bodies),
+            mark=sha256(b"\0".join([between, *shown])).digest(),
         )
 
     async def _note(self, told: list[tuple[str, bytes]], round_: int, *, listing: bool) -> None:

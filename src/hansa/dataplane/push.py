@@ -23,6 +23,7 @@ import random
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing, suppress
 from dataclasses import dataclass
+from hashlib import sha256
 from typing import Protocol
 
 import msgspec
@@ -44,6 +45,7 @@ class Item(msgspec.Struct, frozen=True, kw_only=True):
 
     `body` None sends nothing and only moves on. `id` stays the same when the item comes again.
     `requests` 0: it is more of what an earlier item began, and counts as no use of its own.
+    `mark` tells what it shows from anything else, without when it was said; empty: its body does.
     """
 
     position: str
@@ -51,19 +53,31 @@ class Item(msgspec.Struct, frozen=True, kw_only=True):
     id: str = ""
     entities: int = 0
     requests: int = 1
+    mark: bytes = b""
+
+
+class _Offered(msgspec.Struct, frozen=True):
+    """What went out without an acknowledgement: the other side may have read it."""
+
+    mark: bytes
+    entities: int
+    bytes: int
 
 
 class Allowance:
     """The right of one flow to send, decided anew each time it is asked.
 
     Where the terms limit the number of uses, one is taken before the first item, and another one
-    before each later item that is a use of its own: never for waiting or for trying again.
+    before each later item that is a use of its own: never for waiting or for trying again. Who
+    does not acknowledge what it was sent gets the same again under that use; for anything newer
+    one more is taken, or nobody would ever have to acknowledge.
     """
 
     def __init__(self, renew: Callable[[], Awaitable[Enforcement]]) -> None:
         self._renew = renew
         self._held: Enforcement | None = None
         self._used = False
+        self._offered: _Offered | None = None
 
     async def scope(self) -> Scope:
         """Give what may be shown now; HansaError as `Grants.authorise`."""
@@ -74,18 +88,39 @@ class Allowance:
         """Return, or raise why nothing may be sent now, or not what the last scope showed."""
         if self._held is None:
             await self.scope()
-        elif item is None or not (item.requests and self._used):
+        elif item is None or not (item.requests and (self._used or self._read(item))):
             self._held.check()
         else:
-            shown, self._held = self._held.scope, await self._renew()
-            self._used = False
+            shown, before, self._held = self._held.scope, self._held, await self._renew()
+            if self._offered is not None:
+                before.record(self._offered.entities, self._offered.bytes)
+            self._used, self._offered = False, None
             self._held.check_shown(shown)
+
+    def _read(self, item: Item) -> bool:
+        """Say whether something else than this item went out before, and may have been read."""
+        return self._offered is not None and self._offered.mark != _mark(item)
+
+    def offer(self, item: Item) -> Callable[[], None]:
+        """Note that an item is about to go out; give the undo, if there was no connection."""
+        before = self._offered
+        if item.requests and item.body is not None:
+            self._offered = _Offered(_mark(item), item.entities, len(item.body))
+
+        def undo() -> None:
+            self._offered = before
+
+        return undo
 
     def record(self, item: Item) -> None:
         """Count an item that was delivered against the agreement."""
-        self._used = True
+        self._used, self._offered = True, None
         if self._held is not None and item.body is not None:
             self._held.record(item.entities, len(item.body), item.requests)
+
+
+def _mark(item: Item) -> bytes:
+    return item.mark or sha256(item.body or b"").digest()
 
 
 class Source(Protocol):
@@ -232,8 +267,14 @@ class _Push:
             self._note(position=item.position, error=None)
             return
         await self._allowance.check(item)
-        async with asyncio.timeout(self._retry.item_s):
-            await self._sink.write(item)
+        withdraw = self._allowance.offer(item)
+        try:
+            async with asyncio.timeout(self._retry.item_s):
+                await self._sink.write(item)
+        except HansaError as error:
+            if error.facts.get("unsent"):
+                withdraw()
+            raise
         size = len(item.body)
         self._allowance.record(item)
         self._failures = 0

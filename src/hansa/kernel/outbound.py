@@ -79,6 +79,11 @@ def _blocked(host: str) -> HansaError:
     )
 
 
+def _unsent(error: Exception) -> dict[str, Any]:
+    never = isinstance(error, aiohttp.ClientConnectorError | aiohttp.ConnectionTimeoutError)
+    return {"unsent": True} if never else {}
+
+
 class _GuardedResolver(AbstractResolver):
     def __init__(self, limits: OutboundLimits) -> None:
         self._limits = limits
@@ -191,7 +196,8 @@ class OutboundClient:
 
         `idle_s` is for bulk: any size and duration, as long as no more than so many seconds pass
         without a byte read; the answer is given as it is, not decompressed. A `body` that is
-        iterated is sent as it comes, no faster than it is taken.
+        iterated is sent as it comes, no faster than it is taken. An error with the fact `unsent`
+        says that there was no connection: nobody has read anything.
         """
         target = self.check(url)
         timeout = aiohttp.ClientTimeout(
@@ -215,7 +221,9 @@ class OutboundClient:
                 yield response
         except TimeoutError as error:
             raise HansaError(
-                Code.outbound_timeout, f"{target.host}:{target.port} did not answer in time."
+                Code.outbound_timeout,
+                f"{target.host}:{target.port} did not answer in time.",
+                **_unsent(error),
             ) from error
         except (aiohttp.ClientError, OSError) as error:
             if isinstance(error.__cause__, _RefusedError) or isinstance(error, _RefusedError):
@@ -224,6 +232,7 @@ class OutboundClient:
                 Code.outbound_failed,
                 f"{target.host}:{target.port} could not be reached.",
                 "Check that it runs and that the address is right.",
+                **_unsent(error),
             ) from error
 
     async def request(

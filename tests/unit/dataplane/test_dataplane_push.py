@@ -292,3 +292,80 @@ async def test_a_second_start_leaves_the_running_one(book: Book, pushes: Pushes)
     assert second.opened == 0
     await pushes.close()
     assert not pushes.running("t1")
+
+
+class News:
+    """A source whose one item shows something else each time that it is rendered."""
+
+    total_bytes = None
+    digest = None
+
+    def __init__(self, *texts: str) -> None:
+        self.texts = list(texts)
+
+    def bytes_before(self, position: str) -> int | None:
+        return None
+
+    async def items(self, position: str, allowance: Allowance) -> AsyncGenerator[Item, None]:
+        await allowance.scope()
+        text = self.texts.pop(0) if len(self.texts) > 1 else self.texts[0]
+        yield Item(position="1", body=text.encode(), id="same", entities=1)
+
+
+class Deaf:
+    """A sink that reads what it is sent and does not acknowledge it, as often as it is told."""
+
+    def __init__(self, *answers: HansaError) -> None:
+        self.answers = list(answers)
+        self.read: list[bytes] = []
+
+    async def open(self) -> str | None:
+        return None
+
+    async def write(self, item: Item) -> None:
+        failure = self.answers.pop(0) if self.answers else None
+        if failure is None or not failure.facts.get("unsent"):
+            self.read.append(item.body or b"")
+        if failure is not None:
+            raise failure
+
+    async def finish(self, digest: str | None) -> None:
+        return
+
+    async def close(self) -> None:
+        return
+
+
+BUSY = HansaError(Code.counterparty_refused, "The receiver answered 503.")
+UNREACHED = HansaError(Code.outbound_failed, "Not reached.", unsent=True)
+
+
+async def test_who_never_acknowledges_gets_nothing_newer_under_the_same_use(
+    book: Book, pushes: Pushes
+) -> None:
+    pushes.start(flow(), News("a", "b", "c"), sink := Deaf(BUSY, BUSY))
+    await book.done.wait()
+    assert sink.read == [b"a", b"b", b"c"]
+    assert book.taken == 3, "each of them was news to the receiver: a use"
+    assert book.right.counted == [(1, 1, 1)] * 3, "what was read counts, acknowledged or not"
+
+
+async def test_the_same_again_is_no_other_use(book: Book, pushes: Pushes) -> None:
+    pushes.start(flow(), News("a"), sink := Deaf(BUSY, BUSY))
+    await book.done.wait()
+    assert sink.read == [b"a", b"a", b"a"]
+    assert (book.taken, book.right.counted) == (1, [(1, 1, 1)])
+
+
+async def test_what_nobody_could_read_is_no_use(book: Book, pushes: Pushes) -> None:
+    pushes.start(flow(), News("a", "b", "c"), sink := Deaf(UNREACHED, UNREACHED))
+    await book.done.wait()
+    assert sink.read == [b"c"]
+    assert (book.taken, book.right.counted) == (1, [(1, 1, 1)])
+
+
+async def test_to_be_out_of_reach_in_between_hides_nothing(book: Book, pushes: Pushes) -> None:
+    pushes.start(flow(), News("a", "a", "b"), sink := Deaf(BUSY, UNREACHED))
+    await book.done.wait()
+    assert sink.read == [b"a", b"b"]
+    assert book.taken == 2, "what was read before counts although a later try reached nobody"

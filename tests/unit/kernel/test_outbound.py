@@ -129,3 +129,14 @@ async def test_a_host_that_is_not_there_is_said_to_be_so() -> None:
     with pytest.raises(HansaError) as caught:
         await OutboundClient().resolve("nobody.invalid", 22)
     assert caught.value.code is Code.outbound_failed
+
+
+async def test_an_error_says_whether_anybody_can_have_read_the_request(server: int) -> None:
+    client = OutboundClient(OutboundLimits(allow_loopback=True))
+    with pytest.raises(HansaError) as slow:
+        await client.request("POST", f"http://localhost:{server}/slow", body=b"{}", timeout_s=0.05)
+    with pytest.raises(HansaError) as closed:
+        await client.request("POST", "http://localhost:1/", body=b"{}")
+    assert "unsent" not in slow.value.facts, "it was sent, and may have been read"
+    assert closed.value.facts["unsent"] is True
+    await client.close()

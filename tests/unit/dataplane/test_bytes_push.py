@@ -11,10 +11,10 @@ import aiohttp
 import msgspec
 import pytest
 from bytes_world import AGREEMENT, TRANSFER, World, content, served, sha, until, world_in
-from dataplane_world import NORTH, ONE_ATTRIBUTE, SOUTH, TARGET, caller
+from dataplane_world import NORTH, ONE_ATTRIBUTE, SOUTH, TARGET, caller, constraint
 from starlette.types import Receive, Scope, Send
 
-from hansa.dataplane import DataAddress, FileResource, FlowState
+from hansa.dataplane import DataAddress, FileResource, FlowState, UpstreamResource
 from hansa.dataplane.ranges import digest_header
 from hansa.kernel import Code, HansaError
 
@@ -461,3 +461,53 @@ async def test_terms_that_would_cut_bytes_are_not_sent_under(world: World) -> No
     with pytest.raises(HansaError) as refused:
         await world.provider.flows.check(flow, DataAddress(endpoint="http://127.0.0.1:1/"))
     assert refused.value.code is Code.policy_unsupported
+
+
+async def test_a_receiver_that_names_its_own_offset_does_not_poll_for_one_use(
+    world: World,
+) -> None:
+    """A source that changes, and a receiver that has always one byte and is never satisfied."""
+    world.agreements.add(AGREEMENT, constraint("odrl:count", "lteq", "2"))
+    rendered, read = [0], list[bytes]()
+
+    async def source(scope: Scope, receive: Receive, send: Send) -> None:
+        rendered[0] += 1
+        body = b"-%03d" % rendered[0]
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": body})
+
+    async def greedy(scope: Scope, receive: Receive, send: Send) -> None:
+        head = scope["method"] == "HEAD"
+        body = b""
+        while not head:
+            message = await receive()
+            body += message.get("body", b"")
+            if not message.get("more_body"):
+                break
+        if body:
+            read.append(body)
+        headers = [(b"upload-offset", b"1")]
+        await send(
+            {"type": "http.response.start", "status": 204 if head else 503, "headers": headers}
+        )
+        await send({"type": "http.response.body", "body": b""})
+
+    async with served(source) as upstream, served(greedy) as receiver:
+        world.provider.shelf.known[TARGET] = UpstreamResource(
+            name="now.txt", media_type="text/plain", url=f"http://127.0.0.1:{upstream}/"
+        )
+        await world.provider.grants.seen(caller())
+        flow = world.provider.flow("HttpData-PUSH", SOUTH)
+        address = DataAddress(endpoint=f"http://127.0.0.1:{receiver}/")
+        await world.provider.flows.requested(flow, address)
+        await world.provider.flows.start(flow)
+
+        async def exhausted() -> bool:
+            error = (await world.provider.flows.get(TRANSFER)).progress.error or ""
+            return "policy_denied" in error
+
+        await until(exhausted, "the uses to be spent")
+        seen = len(read)
+        await asyncio.sleep(0.3)
+        assert len(read) == seen, "nothing more is sent when the uses are spent"
+        assert seen <= 4, f"two uses gave {read}"

@@ -52,12 +52,18 @@ class Exports(Protocol):
 
 
 class ResourceSource:
-    """A resource as something to send: from any offset, in blocks, read ahead."""
+    """A resource as something to send: from any offset, in blocks, read ahead.
+
+    Where it goes on is said by the receiver, which may say what it likes: what is sent again under
+    one use is at most as much as was sent, then the next time is a use of its own.
+    """
 
     def __init__(self, resource: Resource, client: Client) -> None:
         self._resource = resource
         self._client = client
         self._etag: str | None = None
+        self._furthest = 0
+        self._repeated = 0
         self.name = resource.name
         self.media_type = resource.media_type
 
@@ -80,7 +86,7 @@ class ResourceSource:
         """Give the blocks from an offset on."""
         await allowance.scope()
         at = int(position or 0)
-        first = at == 0
+        first = at == 0 or self._too_often(at)
         blocks: AsyncGenerator[Block, None]
         if isinstance(self._resource, UpstreamResource):
             blocks = self._upstream(self._resource, at)
@@ -89,8 +95,15 @@ class ResourceSource:
         async with aclosing(blocks):
             async for block in blocks:
                 at += len(block)
+                self._furthest = max(self._furthest, at)
                 yield Item(position=str(at), body=bytes(block), requests=int(first))
-                first = False
+                if first:  # it was let through as a use of its own
+                    first, self._repeated = False, 0
+
+    def _too_often(self, at: int) -> bool:
+        """Say whether more was sent again by now than there was sent."""
+        self._repeated += max(0, self._furthest - at)
+        return self._repeated > self._furthest
 
     async def _upstream(self, resource: UpstreamResource, at: int) -> AsyncGenerator[bytes, None]:
         headers = {**resource.headers, "Accept-Encoding": "identity"}

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from hansa.cli.options import connect, node_options, pages, partner, path_of, show
+from hansa.cli.options import connect, node_options, pages, partner, path_of, show, tell
 
 
 @click.group("agreement")
@@ -48,9 +48,9 @@ def show_agreement(agreement: str, node: str | None, home: Path | None, as_json:
         click.echo(f"  transfer {transfer.id}  {transfer.state}  {transfer.format}")
     if found.state == "ended":
         click.echo(f"Ended: {found.ended_reason}")
-        click.echo(f"Next: hansa negotiate {found.dataset_id}")
+        tell(f"Next: hansa negotiate {found.dataset_id}")
     elif found.role == "consumer":
-        click.echo(f"Next: hansa transfer start {found.id}")
+        tell(f"Next: hansa transfer start {found.id}")
 
 
 @agreement_command.command("timeline")

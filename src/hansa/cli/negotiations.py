@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +19,7 @@ from hansa.cli.options import (
     path_of,
     say,
     show,
+    tell,
 )
 
 if TYPE_CHECKING:
@@ -26,20 +27,29 @@ if TYPE_CHECKING:
 
 Json = dict[str, Any]
 _DAY_S = 86_400.0
-_NEXT = {
-    "accept": "hansa negotiation accept {id}",
-    "counter": "hansa negotiation counter {id} --terms TEMPLATE",
+_NEXT = {  # what is answered most often first
     "agree": "hansa negotiation agree {id}",
+    "accept": "hansa negotiation accept {id}",
     "verify": "hansa negotiation verify {id}",
     "finalize": "hansa negotiation finalize {id}",
+    "counter": "hansa negotiation counter {id} --terms TEMPLATE",
     "terminate": "hansa negotiation terminate {id} --reason TEXT",
+    "retry": "hansa negotiation retry {id}",
+    "adopt": "hansa negotiation adopt {id}",
+    "replay": "hansa negotiation replay {id}",
 }
 
 
+def _answers(negotiation_id: str, actions: Sequence[str]) -> list[str]:
+    """Give the commands that do these actions."""
+    return [text.format(id=negotiation_id) for name, text in _NEXT.items() if name in actions]
+
+
 def print_messages(messages: Iterable[Message], quiet: bool) -> None:
-    """Print messages, one line each: when, what it means, and whether it has arrived."""
+    """Print messages, one line each: when, what it means, and why it has not arrived."""
     for message in messages:
-        way = "" if message.delivered else f"  (on its way: {message.error or 'sending'})"
+        late = not message.delivered and message.error
+        way = f"  (on its way: {message.error})" if late else ""
         say(f"  {message.at.astimezone():%H:%M:%S}  {message.summary}{way}", quiet)
 
 
@@ -50,12 +60,13 @@ def _report(found: Negotiation, quiet: bool) -> None:
         say(f"Next: {found.refusal.next}", quiet)
         sys.exit(1)
     if found.state == "FINALIZED":
-        say(f"Next: hansa transfer start {found.agreement_id}", quiet)
+        what = "transfer start" if found.role == "consumer" else "agreement timeline"
+        say(f"Next: hansa {what} {found.agreement_id}", quiet)
         return
     if found.waiting:
         say("It waits for you.", quiet)
-        for action in found.actions:
-            say(f"Next: {_NEXT[action].format(id=found.id)}", quiet)
+        for command in _answers(found.id, found.actions):
+            say(f"Next: {command}", quiet)
     else:
         say(f"It waits for {found.counterparty.title}.", quiet)
         say(f"Next: hansa negotiation follow {found.id}", quiet)
@@ -163,14 +174,18 @@ def show_negotiation(negotiation: str, node: str | None, home: Path | None, as_j
         click.echo(f"  {text}")
     for message in found.messages:
         click.echo(f"  {message.at.astimezone():%d %b %H:%M:%S}  {message.summary}")
+    following = ""
     if found.refusal is not None:
+        following = found.refusal.next
         click.echo(found.refusal.sentence)
-        click.echo(f"Next: {found.refusal.next}")
+        tell(f"Next: {following}")
     if found.delivery is not None and found.delivery.error:
         click.echo(f"On its way after {found.delivery.attempts} tries: {found.delivery.error}")
-    for action in found.actions:
-        command = _NEXT.get(action, f"hansa negotiation {action} {{id}}")
-        click.echo(f"Next: {command.format(id=found.id)}")
+    for command in _answers(found.id, found.actions):
+        if command not in following:
+            tell(f"Next: {command}")
+    if found.agreement_id and found.state == "FINALIZED":
+        tell(f"Next: hansa agreement show {found.agreement_id}")
 
 
 @negotiation_command.command("follow")
@@ -213,6 +228,7 @@ _verb("agree", "Agreed.", "Agree to the terms on the table, as provider.")
 _verb("verify", "Confirmed.", "Confirm the agreement, as consumer.")
 _verb("finalize", "Concluded.", "Conclude the contract, as provider.")
 _verb("retry", "Sending again.", "Send the message that is on its way now.")
+_verb("adopt", "Taken over.", "Take over the other side's state, when both sides disagree.")
 _verb("replay", "Begun anew.", "Begin a new negotiation on the same terms.")
 _verb("terminate", "Ended.", "End a negotiation.", reason=True)
 
@@ -269,6 +285,5 @@ def approvals_command(node: str | None, home: Path | None, as_json: bool) -> Non
         if item["kind"] == "transfer":
             lines.append(f"  Next: hansa transfer approve {item['id']}")
         else:
-            known = [action for action in item["actions"] if action in _NEXT]
-            lines += [f"  Next: {_NEXT[action].format(id=item['id'])}" for action in known]
+            lines += [f"  Next: {text}" for text in _answers(item["id"], item["actions"])]
     show({"items": items}, as_json, lines or ["Nothing waits for you."])

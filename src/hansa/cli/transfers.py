@@ -21,6 +21,7 @@ from hansa.cli.options import (
     path_of,
     say,
     show,
+    tell,
 )
 from hansa.kernel.errors import Code, HansaError
 
@@ -60,15 +61,17 @@ def show_transfer(transfer: str, node: str | None, home: Path | None, as_json: b
     click.echo(f"{found.dataset_title} ({found.format}): {found.state}, {_progress(found)}")
     for message in found.messages:
         click.echo(f"  {message.at.astimezone():%d %b %H:%M:%S}  {message.summary}")
-    if found.error:
-        click.echo(f"Error: {found.error}")
     if found.refusal is not None:
         click.echo(found.refusal.sentence)
-        click.echo(f"Next: {found.refusal.next}")
+        tell(f"Next: {found.refusal.next}")
+    elif found.error and found.state != "SUSPENDED":
+        click.echo(f"Error: {found.error}")
+    if found.state == "SUSPENDED" and "resume" not in found.actions:
+        click.echo(f"{found.counterparty.title} paused it, and only that side can resume it.")
     for action in found.actions:
         name = "approve" if action == "start" else action
         tail = " --reason TEXT" if action in ("suspend", "terminate") else ""
-        click.echo(f"Next: hansa transfer {name} {found.id}{tail}")
+        tell(f"Next: hansa transfer {name} {found.id}{tail}")
 
 
 def _progress(found: Transfer) -> str:
@@ -77,8 +80,8 @@ def _progress(found: Transfer) -> str:
         return f"{found.usage.bytes} bytes"
     of = f" of {done.total_bytes}" if done.total_bytes is not None else ""
     rate = f", {done.rate_bytes_s:.0f} bytes/s" if done.rate_bytes_s else ""
-    error = f", {done.error}" if done.error else ""
-    return f"{done.bytes}{of} bytes, {done.items} items{rate}{error}"
+    items = "1 item" if done.items == 1 else f"{done.items} items"
+    return f"{done.bytes}{of} bytes, {items}{rate}"
 
 
 @transfer_command.command("start")
@@ -200,15 +203,16 @@ def fetch_transfer(
     _, client, base = connected
     city = partner(connected)
     found = city.transfer(transfer)
-    dataset = city.dataset(found.dataset_id)
-    if dataset.resource is None:
+    sent_to_us = found.format.lower().endswith("push")
+    resource = None if sent_to_us and output else city.dataset(found.dataset_id).resource
+    if resource is None and not sent_to_us:
         raise HansaError(
             Code.invalid_request,
             "This dataset is entities, not bytes.",
             "They are read by query.",
             next=f"hansa transfer access {transfer}",
         )
-    file = output or Path(dataset.resource.name or "download")
+    file = output or Path((resource.name if resource else "") or "export.ndjson")
     bar: Any = None
     for size, whole in fetch(client, path_of(base, "transfers", transfer, "file"), file):
         if as_json:
@@ -249,6 +253,7 @@ _verb("approve", "start", "Starting.", "Start a transfer that waits for you, as 
 _verb("suspend", "suspend", "Paused.", "Pause a transfer; only you can resume it.", reason=True)
 _verb("resume", "resume", "Going on.", "Go on with a transfer that you paused.")
 _verb("complete", "complete", "Completed.", "Say that all data have been moved.")
+_verb("adopt", "adopt", "Taken over.", "Take over the other side's state, when both disagree.")
 _verb("retry", "retry", "Sending again.", "Send the message that is on its way now.")
 _verb("download", "download", "Fetching to the node.", "Fetch all bytes to this node, or go on.")
 _verb("terminate", "terminate", "Ended.", "End a transfer; the agreement stays.", reason=True)

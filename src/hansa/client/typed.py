@@ -171,7 +171,7 @@ class Participant:
     def act_on_negotiation(
         self, negotiation_id: str, action: str, reason: str | None = None
     ) -> Negotiation:
-        """Do one of its `actions`: accept, agree, verify, finalize, terminate, retry, replay."""
+        """Do one of its `actions`: accept, agree, verify, finalize, terminate, retry, …"""
         body = None if reason is None else {"reason": reason}
         return self._act("negotiations", negotiation_id, action, Negotiation, body)
 
@@ -241,7 +241,7 @@ class Participant:
         return self._follow(f"/transfers/{_id(transfer_id)}", Transfer, until, timeout_s)
 
     def act_on_transfer(self, transfer_id: str, action: str, reason: str | None = None) -> Transfer:
-        """Do one of its `actions`: start, suspend, resume, complete, terminate, retry, download."""
+        """Do one of its `actions`, or `download`: start, suspend, resume, complete, terminate, …"""
         body = None if reason is None else {"reason": reason}
         return self._act("transfers", transfer_id, action, Transfer, body)
 

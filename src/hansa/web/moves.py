@@ -69,6 +69,11 @@ _RETRY = Move(
     button="Send again now",
     hint="Does not wait for the next try. A message that arrives twice changes nothing.",
 )
+_ADOPT = Move(
+    key="adopt",
+    button="Take over the other side's state",
+    hint="Asks the other side where it stands, and moves there. Do this when both sides disagree.",
+)
 _REPLAY = Move(
     key="replay",
     button="Negotiate again",
@@ -123,8 +128,10 @@ _DECLINE = Move(
     tone="danger",
     asks="reason",
 )
-_NEGOTIATION = {m.key: m for m in (_AGREE, _ACCEPT, _VERIFY, _FINALIZE, _COUNTER, _RETRY, _REPLAY)}
-_TRANSFER = {m.key: m for m in (_START, _RESUME, _SUSPEND, _COMPLETE, _RETRY, _STOP)}
+_NEGOTIATION = {
+    m.key: m for m in (_AGREE, _ACCEPT, _VERIFY, _FINALIZE, _COUNTER, _RETRY, _ADOPT, _REPLAY)
+}
+_TRANSFER = {m.key: m for m in (_START, _RESUME, _SUSPEND, _COMPLETE, _RETRY, _ADOPT, _STOP)}
 _ANSWERS = ("agree", "accept", "verify", "finalize")
 
 

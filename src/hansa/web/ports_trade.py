@@ -110,6 +110,12 @@ class NegotiationSource(Protocol):
         """Send the message on its way again now."""
         ...
 
+    async def adopt_negotiation(
+        self, caller: Caller, participant: str, negotiation_id: str
+    ) -> Json:
+        """Take over the state that the counterparty shows."""
+        ...
+
     async def replay_negotiation(
         self, caller: Caller, participant: str, negotiation_id: str
     ) -> Json:
@@ -201,6 +207,10 @@ class TransferSource(Protocol):
 
     async def retry_transfer(self, caller: Caller, participant: str, transfer_id: str) -> Json:
         """Send the message on its way again now."""
+        ...
+
+    async def adopt_transfer(self, caller: Caller, participant: str, transfer_id: str) -> Json:
+        """Take over the state that the counterparty shows."""
         ...
 
     async def transfer_access(

@@ -167,6 +167,12 @@ class Trade:
         self.sent.append({"retry": negotiation_id})
         return {"id": negotiation_id}
 
+    async def adopt_negotiation(
+        self, caller: Caller, participant: str, negotiation_id: str
+    ) -> Json:
+        self.sent.append({"adopt": negotiation_id})
+        return {"id": negotiation_id}
+
     async def replay_negotiation(
         self, caller: Caller, participant: str, negotiation_id: str
     ) -> Json:
@@ -394,6 +400,10 @@ class Trade:
 
     async def retry_transfer(self, caller: Caller, participant: str, transfer_id: str) -> Json:
         self.sent.append({"retry": transfer_id})
+        return {"id": transfer_id}
+
+    async def adopt_transfer(self, caller: Caller, participant: str, transfer_id: str) -> Json:
+        self.sent.append({"adopt": transfer_id})
         return {"id": transfer_id}
 
     async def transfer_access(

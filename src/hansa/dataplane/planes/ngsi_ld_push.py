@@ -149,7 +149,7 @@ def needs_address(profile: str) -> HansaError:
     return HansaError(
         Code.invalid_field,
         f"{profile} needs a data address to send to.",
-        "Give `dataAddress` with its endpoint in the request of the transfer.",
+        "Say where to: `data_address` with its endpoint; in the terminal --to URL.",
         field="dataAddress",
         permanent=True,
     )

@@ -155,7 +155,7 @@ class Planes(Decisions):
             free = msgspec.structs.replace(current, pending=None)
             if free.state == TRANSFER.states[0]:  # nothing was sent: the other side knows nothing
                 code = error.code.value
-                work.move(free, "TERMINATED", code=code, reason=(reason,), error=reason)
+                work.move(free, "TERMINATED", code=code, reason=(reason,))
             else:
                 self.terminate_now(work, free, reason, error.code.value)
 

@@ -19,6 +19,7 @@ class Conversation(msgspec.Struct, frozen=True, kw_only=True):
     """Between whom and about what: `own` and `other` are `{did, title}`.
 
     `terms_of` gives the summary of an offer's terms; `published` are those the talk began with.
+    `consumer` is the DID of the side that asked: it lets nothing flow, it goes on.
     """
 
     own: Json
@@ -26,6 +27,7 @@ class Conversation(msgspec.Struct, frozen=True, kw_only=True):
     dataset_title: str
     terms_of: TermsOf
     published: Mapping[str, Any] | None = None
+    consumer: str = ""
 
 
 def message_view(
@@ -56,7 +58,10 @@ def message_view(
 
 def sentence(entry: LogEntry, talk: Conversation, *, first: bool = False) -> str:
     """Say in one sentence what a message means; an unknown type is named as it is."""
-    who = str((talk.own if entry.direction == "sent" else talk.other)["title"])
+    sender = talk.own if entry.direction == "sent" else talk.other
+    who = str(sender["title"])
+    if entry.type == "TransferStartMessage" and sender["did"] == talk.consumer:
+        return f"{who} wants to go on."
     say = _SENTENCES.get(entry.type)
     return say(who, entry.body, talk, first) if say else f"{who} sends {entry.type}."
 

@@ -34,7 +34,7 @@ def negotiation_actions(process: ContractNegotiation) -> list[str]:
     While a message of ours is on its way only `retry` (send it now) and `terminate` make sense.
     """
     if process.state in NEGOTIATION.terminal:
-        return ["replay"]
+        return [*(["adopt"] if differs(process) else []), "replay"]
     if process.pending is not None:
         return ["retry", *(["terminate"] if _may_end(process.pending.message) else [])]
     return [
@@ -47,7 +47,7 @@ def negotiation_actions(process: ContractNegotiation) -> list[str]:
 def transfer_actions(process: TransferProcess) -> list[str]:
     """Name what may be done: the operations under `/transfers/{id}/`, in a fixed order."""
     if process.state in TRANSFER.terminal:
-        return []
+        return ["adopt"] if differs(process) else []
     if process.pending is not None:
         return ["retry", *(["terminate"] if _may_end(process.pending.message) else [])]
     found = [
@@ -60,6 +60,11 @@ def transfer_actions(process: TransferProcess) -> list[str]:
         if process.suspended_by is process.role:
             found.insert(0, "resume")
     return found
+
+
+def differs(process: ContractNegotiation | TransferProcess) -> bool:
+    """Say whether the other side stands elsewhere; an access that was cut is not opened again."""
+    return process.their_state not in (None, process.state, TransferState.STARTED.value)
 
 
 def _may_end(pending: str) -> bool:

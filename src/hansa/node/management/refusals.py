@@ -7,6 +7,7 @@ from typing import Any
 
 from hansa.exchange import ContractNegotiation, Message, Role, TransferProcess
 from hansa.kernel import Code
+from hansa.node.management.moves import differs
 
 Json = dict[str, Any]
 _TERMINATIONS = (Message.termination, Message.transfer_termination)
@@ -64,10 +65,14 @@ def refusal(
 
 def _theirs(process: ContractNegotiation | TransferProcess) -> bool:
     taken = {entry.partition(" ")[0] for entry in process.taken}
-    return process.peer_pid is None or any(message in taken for message in _TERMINATIONS)
+    unheard = process.peer_pid is None and process.error is not None
+    return unheard or any(message in taken for message in _TERMINATIONS)
 
 
 def _next(process: ContractNegotiation | TransferProcess, code: str, other: str) -> str:
+    kind = "negotiation" if isinstance(process, ContractNegotiation) else "transfer"
+    if differs(process):
+        return f"{other} shows {process.their_state}. hansa {kind} adopt {process.id}"
     if process.role is Role.provider:
         return f"{other} may ask again under the published terms."
     again = f"hansa negotiation replay {process.id}"

@@ -89,6 +89,7 @@ class Trade(Access):
             other=views.party(process.counterparty, p.title_of),
             dataset_title=known.title if known else process.dataset_id,
             terms_of=terms_of,
+            consumer=p.did if process.role is Role.consumer else process.counterparty,
         )
 
     async def _progress(

@@ -26,6 +26,7 @@ _PLAIN: dict[str, Callable[[PageSource], Call]] = {
     "verify": lambda source: source.verify,
     "finalize": lambda source: source.finalize,
     "retry": lambda source: source.retry_negotiation,
+    "adopt": lambda source: source.adopt_negotiation,
     "replay": lambda source: source.replay_negotiation,
 }
 

@@ -20,6 +20,7 @@ _PLAIN: dict[str, Callable[[PageSource], Call]] = {
     "resume": lambda source: source.resume_transfer,
     "complete": lambda source: source.complete_transfer,
     "retry": lambda source: source.retry_transfer,
+    "adopt": lambda source: source.adopt_transfer,
 }
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -10,6 +10,7 @@ import msgspec
 
 from hansa.exchange.model import (
     Agreement,
+    ContractNegotiation,
     DataAddress,
     Decide,
     Step,
@@ -17,6 +18,7 @@ from hansa.exchange.model import (
 )
 from hansa.identity import Caller
 from hansa.kernel.outbound import OutboundResponse
+from hansa.kernel.store import Tx
 
 
 class Identity(Protocol):
@@ -127,6 +129,20 @@ class DataPlane(Protocol):
         ...
 
 
+class Events(Protocol):
+    """Who tells others what happens."""
+
+    def note(
+        self, tx: Tx, changed: ContractNegotiation | TransferProcess | Agreement
+    ) -> Callable[[], None] | None:
+        """Note a change in the transaction that keeps it; give what to do after the commit.
+
+        Asked once for each process or agreement that a transaction changes, with what becomes of
+        it. What is written is kept with the change or not at all; it must not raise.
+        """
+        ...
+
+
 class Client(Protocol):
     """The guarded outbound client."""
 
@@ -155,3 +171,4 @@ class Ports:
     decider: Decider
     data_plane: DataPlane
     client: Client
+    events: Events | None = None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Coroutine
+from contextlib import suppress
 from datetime import datetime
 from typing import Any
 
@@ -76,16 +77,31 @@ class Journal:
 
     def note(self, kind: str, text: str, subject: str | None = None) -> None:
         """Note an event soon; the caller does not wait for it."""
+        self._soon(self._write(kind, text, subject))
+
+    def keep(self, tx: Tx, kind: str, text: str, subject: str | None = None) -> Event:
+        """Note an event in a transaction, and put in its deliveries; `tell` it after the commit.
+
+        Its id is made here, so that the events of a participant are kept in the order of ids.
+        """
         event = Event(
             id=self._ids.new(), at=self._clock.now(), kind=kind, text=text, subject=subject
         )
+        tx.insert(EVENTS, event)
+        if self.also is not None:
+            self.also(tx, event)
+        return event
+
+    def tell(self, event: Event) -> None:
+        """Hand an event that is kept to who follows; forget the oldest from time to time."""
         for follower in self._followers:
             follower.tell(event)
-        self.soon(self._write(event))
+        self._noted += 1
+        if self._noted % _TRIM_EVERY == 0:
+            self._soon(self._trim())
 
-    def soon(self, noting: Coroutine[Any, Any, None]) -> None:
-        """Let something that notes an event run by itself; `settled` waits for it too."""
-        task = asyncio.ensure_future(noting)
+    def _soon(self, doing: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.ensure_future(doing)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
@@ -94,21 +110,17 @@ class Journal:
         for follower in self._followers:
             follower.hint(Moved(kind=kind, id=process_id))
 
-    async def _write(self, event: Event) -> None:
-        def keep(tx: Tx) -> None:
-            tx.put(EVENTS, event)
-            if self.also is not None:
-                self.also(tx, event)
-
+    async def _write(self, kind: str, text: str, subject: str | None) -> None:
         try:
-            await self._store.write(keep)
-            self._noted += 1
-            if self._noted % _TRIM_EVERY == 0:
-                await self._trim()
+            self.tell(await self._store.write(lambda tx: self.keep(tx, kind, text, subject)))
         except HansaError as error:
-            _log.warning("event not kept", kind=event.kind, code=error.code.value)
+            _log.warning("event not kept", kind=kind, code=error.code.value)
 
     async def _trim(self) -> None:
+        with suppress(HansaError):  # the next one looks again
+            await self._forget()
+
+    async def _forget(self) -> None:
         kept = await self._store.read(
             lambda tx: tx.find(EVENTS, limit=_KEPT + 1, newest_first=True)
         )

@@ -26,7 +26,7 @@ from hansa.dataplane import (
     TokenEndpoint,
     UsageLedger,
 )
-from hansa.exchange import Agreement, Change, Exchange, Ports
+from hansa.exchange import Agreement, Exchange, Ports
 from hansa.identity import DidResolver, Identity, Service, did_of
 from hansa.kernel import Clock, Ids
 from hansa.kernel.crypto import KeyRing, Sealer
@@ -34,7 +34,6 @@ from hansa.kernel.jsonld import ContextRegistry
 from hansa.kernel.outbound import OutboundClient
 from hansa.kernel.settings import ParticipantSettings, Settings
 from hansa.kernel.store import Store
-from hansa.kernel.telemetry import NEGOTIATIONS
 from hansa.node.adapters import (
     Agreements,
     Gate,
@@ -51,6 +50,7 @@ from hansa.node.journal import Journal
 from hansa.node.questions import DATA_PATH, Questions
 from hansa.node.signaling import signaling_of
 from hansa.node.sources import Sources
+from hansa.node.telling import Telling
 from hansa.node.waits import Waits
 from hansa.node.webhooks import Webhooks
 from hansa.trust import (
@@ -64,16 +64,6 @@ from hansa.trust import (
 )
 
 DSP_PATH = "dsp/2025-1"
-_WORDS = {
-    ("negotiation", "REQUESTED"): "Negotiation began with",
-    ("negotiation", "FINALIZED"): "Contract concluded with",
-    ("negotiation", "TERMINATED"): "Negotiation ended with",
-    ("agreement", "ended"): "Agreement ended with",
-    ("transfer", "STARTED"): "Data flow opened with",
-    ("transfer", "SUSPENDED"): "Data flow paused with",
-    ("transfer", "COMPLETED"): "Data flow completed with",
-    ("transfer", "TERMINATED"): "Data flow stopped with",
-}
 
 
 @dataclass(frozen=True)
@@ -266,13 +256,13 @@ class Participant(Questions):
                 decider=self.deciding,
                 data_plane=Plane(self.flows),
                 client=shared.client,
+                events=Telling(self.journal, self.catalogue, self.title_of),
             ),
         )
         self.agreements.exchange = self.control.exchange = self.exchange
         self.signaling = signaling_of(self, shared)
         self.waits = Waits()
         self.exchange.on_change(self.waits.changed)
-        self.exchange.on_change(self._changed)
         self.exchange.on_agreement_ended(self._agreement_ended)
 
     def _build_pushing(self, shared: Shared) -> Pushing:
@@ -344,31 +334,6 @@ class Participant(Questions):
         else:
             entries = []
         return [KnownParty(did=e.did, title=e.title, url=e.url, state=e.state) for e in entries]
-
-    def _changed(self, change: Change) -> None:
-        """Note a change in the journal; the answer to the counterparty does not wait for it."""
-        word = _WORDS.get((change.kind, change.state))
-        if word is None or change.pending is not None:
-            self.journal.moved(change.kind, change.id)
-        else:
-            self.journal.soon(self._note(change, word))
-
-    async def _note(self, change: Change, word: str) -> None:
-        if change.kind == "agreement":
-            agreement = await self.exchange.agreement(change.id)
-            dataset_id, other = agreement.dataset_id, agreement.counterparty
-        elif change.kind == "transfer":
-            transfer = await self.exchange.transfer(change.id)
-            dataset_id, other = transfer.dataset_id, transfer.counterparty
-        else:
-            negotiation = await self.exchange.negotiation(change.id)
-            dataset_id, other = negotiation.dataset_id, negotiation.counterparty
-        if change.state in ("FINALIZED", "TERMINATED") and change.kind == "negotiation":
-            NEGOTIATIONS.labels(state=change.state).inc()
-        known = await self.known_dataset(dataset_id)
-        title = known.title if known else dataset_id
-        kind = f"{change.kind}.{change.state.lower()}"
-        self.journal.note(kind, f"{word} {self.title_of(other)}: {title}", change.id)
 
     def _asked_to_join(self, request: JoinRequest) -> None:
         self.journal.note("member.requested", f"{request.title} asks to join", request.did)

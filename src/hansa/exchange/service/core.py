@@ -154,6 +154,8 @@ class Core:
         self._ready.discard(action.process)
 
     async def _publish(self, work: Work) -> None:
+        for tell in work.told:
+            tell()
         for transfer_id in work.stopped:
             try:
                 await self.stop_access(transfer_id)

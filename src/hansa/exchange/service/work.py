@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -174,14 +175,19 @@ class Work:
         self.changed: dict[str, Process | Agreement] = {}
         self.stopped: dict[str, TransferProcess] = {}
         self.ended: list[Agreement] = []
+        self.told: list[Callable[[], None]] = []
 
     def put(self, process: Process) -> None:
         """Save a process, once, as it is at the end of the job; no search finds it before."""
         self.changed[process.id] = process
 
     def flush(self) -> None:
-        """Write the processes that were put."""
+        """Write the processes that were put, and note the changes where events are kept."""
+        events = self._core.ports.events
         for item in self.changed.values():
+            tell = events.note(self.tx, item) if events is not None else None
+            if tell is not None:
+                self.told.append(tell)
             if isinstance(item, ContractNegotiation):
                 self.tx.put(NEGOTIATIONS, item)
             elif isinstance(item, TransferProcess):

@@ -1,0 +1,64 @@
+"""What becomes of negotiations, agreements and transfers, kept as events with the change."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+
+from hansa.catalogue import Catalogue
+from hansa.exchange import Agreement, ContractNegotiation, TransferProcess
+from hansa.kernel.store import Tx
+from hansa.kernel.telemetry import NEGOTIATIONS
+from hansa.node.journal import Event, Journal
+from hansa.node.questions import KNOWN_DATASETS
+
+_WORDS = {
+    ("negotiation", "REQUESTED"): "Negotiation began with",
+    ("negotiation", "FINALIZED"): "Contract concluded with",
+    ("negotiation", "TERMINATED"): "Negotiation ended with",
+    ("agreement", "ended"): "Agreement ended with",
+    ("transfer", "STARTED"): "Data flow opened with",
+    ("transfer", "SUSPENDED"): "Data flow paused with",
+    ("transfer", "COMPLETED"): "Data flow completed with",
+    ("transfer", "TERMINATED"): "Data flow stopped with",
+}
+
+
+class Telling:
+    """The exchange's `Events`: a step that matters is an event, every other one a hint."""
+
+    def __init__(
+        self, journal: Journal, catalogue: Catalogue, title_of: Callable[[str], str]
+    ) -> None:
+        self._journal = journal
+        self._catalogue = catalogue
+        self._title_of = title_of
+
+    def note(
+        self, tx: Tx, changed: ContractNegotiation | TransferProcess | Agreement
+    ) -> Callable[[], None]:
+        """Keep the event of a change, if it is one, in the change's transaction (`Events`).
+
+        A step that waits for the counterparty's acknowledgement is told when that has come.
+        """
+        noun, pending = "agreement", None
+        if not isinstance(changed, Agreement):
+            noun = "negotiation" if isinstance(changed, ContractNegotiation) else "transfer"
+            pending = changed.pending
+        state = changed.state.value
+        word = _WORDS.get((noun, state))
+        if word is None or pending is not None:
+            return partial(self._journal.moved, noun, changed.id)
+        title = self._catalogue.title_in(tx, changed.dataset_id)
+        if title is None:
+            known = tx.get(KNOWN_DATASETS, changed.dataset_id)
+            title = known.title if known else changed.dataset_id
+        text = f"{word} {self._title_of(changed.counterparty)}: {title}"
+        event = self._journal.keep(tx, f"{noun}.{state.lower()}", text, changed.id)
+        return partial(self._tell, event)
+
+    def _tell(self, event: Event) -> None:
+        noun, _, state = event.kind.partition(".")
+        if noun == "negotiation" and state in ("finalized", "terminated"):
+            NEGOTIATIONS.labels(state=state.upper()).inc()
+        self._journal.tell(event)

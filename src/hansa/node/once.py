@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 import msgspec
 
 from hansa.kernel import Clock, Code, HansaError, Ids
+from hansa.kernel.crypto import Sealer
 from hansa.kernel.store import Kind, Store, Tx
 
 KEPT = timedelta(hours=24)
@@ -18,7 +19,10 @@ _FORGET_MAX = 4
 
 
 class Done(msgspec.Struct, frozen=True, kw_only=True):
-    """A request under a key: what was asked, and the answer once there is one."""
+    """A request under a key: what was asked, and the answer, encrypted, once there is one.
+
+    An answer may hold a secret that is shown once and kept nowhere else in clear.
+    """
 
     id: str
     key: str
@@ -35,8 +39,9 @@ DONE: Kind[Done] = Kind(
 class Once:
     """Keys of one participant, kept for 24 hours."""
 
-    def __init__(self, store: Store, clock: Clock, ids: Ids) -> None:
+    def __init__(self, store: Store, sealer: Sealer, clock: Clock, ids: Ids) -> None:
         self._store = store
+        self._sealer = sealer
         self._clock = clock
         self._ids = ids
 
@@ -58,13 +63,14 @@ class Once:
         mine = Done(id=self._ids.new(), key=key, asked=digest, at=self._clock.now())
         known = await self._store.write(lambda tx: self._begin(tx, mine))
         if known is not None:
-            return _again(known, digest)
+            return self._sealer.open(_again(known, digest), known.id.encode())
         try:
             answer = await call()
         except BaseException:
             await self._store.write(lambda tx: tx.delete(DONE, mine.id))
             raise
-        kept = msgspec.structs.replace(mine, answer=answer)
+        sealed = self._sealer.seal(answer, mine.id.encode())
+        kept = msgspec.structs.replace(mine, answer=sealed)
         await self._store.write(lambda tx: tx.put(DONE, kept))
         return answer
 

@@ -19,6 +19,7 @@ from hansa.dataplane import register as register_flows
 from hansa.exchange import register as register_exchange
 from hansa.identity import DidDocument, DidResolver, Identity, Operators
 from hansa.kernel import Clock, Code, HansaError, Ids, SystemClock, SystemIds, iso
+from hansa.kernel.crypto import Sealer
 from hansa.kernel.jsonld import ContextRegistry
 from hansa.kernel.outbound import OutboundClient, OutboundLimits
 from hansa.kernel.outbox import Reconciler
@@ -222,6 +223,10 @@ class Node:
         await self.membership(store.participant).work(action)
 
     # -- questions -------------------------------------------------------------------------------
+
+    def sealer(self, purpose: str) -> Sealer:
+        """Give what encrypts secrets at rest for a purpose, with the node's secret."""
+        return Sealer(self._secret, purpose)
 
     def participant(self, name: str) -> Participant:
         """Give a participant by its id; HansaError not_found."""

@@ -24,6 +24,7 @@ from hansa.kernel.store.sqlite import SqliteDatabase
 from hansa.node import journal as journals
 from hansa.node import webhooks
 from hansa.node.journal import Journal
+from hansa.node.once import DONE
 from node_world import World, until
 
 EAST = "/participants/east"
@@ -285,6 +286,17 @@ async def test_a_repeated_request_is_done_once(world: World) -> None:
     assert status == 200
     items = (await world.done("GET", f"{EAST}/negotiations"))["items"]
     assert len(items) == 2
+
+
+async def test_a_secret_that_is_shown_once_is_kept_nowhere_in_clear(world: World) -> None:
+    body = {"url": "http://localhost:9/", "events": ["*"]}
+    key = {"Idempotency_Key": "hook-1"}
+    _, first, _ = await world.api("POST", f"{EAST}/webhooks", body, **key)
+    _, again, _ = await world.api("POST", f"{EAST}/webhooks", body, **key)
+    assert again == first, "its repeat gets the answer with the secret"
+    (kept,) = await world.east.store.read(lambda tx: tx.find(DONE))
+    assert kept.answer is not None
+    assert first["secret"].encode() not in kept.answer
 
 
 async def test_a_step_that_is_no_event_is_told_and_not_kept(world: World) -> None:

@@ -62,4 +62,5 @@ class Access:
     ) -> bytes:
         """Do a request once under an idempotency key; see `Once.do`."""
         p = self.participant(caller, participant)
-        return await Once(p.store, p.clock, p.ids).do(key, asked, work)
+        once = Once(p.store, self.host.sealer("once"), p.clock, p.ids)
+        return await once.do(key, asked, work)

@@ -23,6 +23,8 @@ _TIMEOUT_S = 10.0
 _ANSWER_BYTES_MAX = 64 * 1024
 _EARLY_PART = 0.1
 _EARLY_S_MAX = 300.0
+_LIFE_S_MAX = 10**9
+"""A provider may say any number; beyond this it is no instant that a clock can show."""
 SignRenewal = Callable[[str, str], Awaitable[str]]
 """Gives a token signed by our DID for a provider's DID, with an access token in it."""
 
@@ -142,7 +144,7 @@ def _tokens(answer: OutboundResponse, refresh: str) -> tuple[str, str, int]:
         isinstance(token, str)
         and isinstance(fresh, str)
         and isinstance(life_s, int)
-        and life_s > 0
+        and 0 < life_s <= _LIFE_S_MAX
         and str(found.get("token_type", "")).lower() == "bearer"
     ):
         return token, fresh, life_s

@@ -337,6 +337,26 @@ async def test_a_refresh_token_needs_a_life(world: World) -> None:
     assert caught.value.facts["field"] == "expiresIn"
 
 
+@pytest.mark.parametrize("life_s", [0, -1, "3600", 10**9 + 1, 10**18, 2**63 - 1])
+async def test_a_life_that_is_no_span_of_time_is_a_refusal_and_no_defect(
+    world: World, life_s: object, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await world.begin()
+    before = await world.token()
+    world.plane.clock.move(3_700)
+
+    async def odd(headers: object, form: object) -> OutboundResponse:
+        body = {"access_token": "a", "token_type": "Bearer", "expires_in": life_s}
+        return OutboundResponse(200, {}, msgspec.json.encode(body))
+
+    monkeypatch.setattr(world.wire, "_renew", odd)
+    with pytest.raises(HansaError) as caught:
+        await world.fetch()
+    assert caught.value.code is Code.counterparty_refused
+    assert "can't be read" in caught.value.title
+    assert await world.token() == before
+
+
 async def test_tokens_of_a_renewal_are_neither_stored_nor_logged(
     world: World, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -199,7 +199,7 @@ class Moment(msgspec.Struct, frozen=True, kw_only=True):
 
     id: str
     at: datetime
-    kind: Literal["negotiation", "transfer", "signed", "usage", "ended"]
+    kind: Literal["negotiation", "transfer", "refused", "signed", "usage", "ended"]
     summary: str
     process: str | None = None
     direction: Literal["sent", "received"] | None = None

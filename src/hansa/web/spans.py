@@ -109,7 +109,7 @@ def _moved(axis: _Axis, key: tuple[str, str], items: Sequence[tuple[datetime, Js
         if item.get("kind") == "usage":
             marks.append(Mark(kind="usage", x=axis.place(at), at=at))
             continue
-        state = leads_to(item)
+        state = "TERMINATED" if item.get("kind") == "refused" else leads_to(item)
         if not state:
             continue
         if kind:

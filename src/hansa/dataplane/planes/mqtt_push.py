@@ -41,6 +41,16 @@ _NOBODY_LISTENS = 16
 _HOPELESS = frozenset({133, 134, 135, 138, 140, 144, 149, 153, 154, 155, 4, 5})
 """Reason codes that no retry mends: credentials, authorisation, topic, size, format."""
 
+_REASONS = {
+    4: "bad user name or password",
+    5: "not authorised",
+    134: "bad user name or password",
+    135: "not authorised",
+    138: "banned",
+    144: "topic name invalid",
+    149: "packet too large",
+}
+
 
 class Resolver(Protocol):
     """Finds the addresses that may be called (`OutboundClient.resolve`)."""
@@ -196,7 +206,7 @@ class MqttSink:
                 break
         raise HansaError(
             Code.counterparty_refused,
-            f"The MQTT broker refused the connection with reason {reason}.",
+            f"The MQTT broker refused the connection: {_named(reason)}.",
             "Check user name and password.",
             permanent=reason in _HOPELESS,
         )
@@ -311,6 +321,10 @@ def _described() -> Any:
     return described
 
 
+def _named(reason: int) -> str:
+    return _REASONS.get(reason, f"reason {reason}")
+
+
 def _settle(waiting: asyncio.Future[None], reason: int) -> None:
     if reason in (_SUCCESS, _NOBODY_LISTENS):
         waiting.set_result(None)
@@ -318,7 +332,7 @@ def _settle(waiting: asyncio.Future[None], reason: int) -> None:
     waiting.set_exception(
         HansaError(
             Code.counterparty_refused,
-            f"The MQTT broker refused the message with reason {reason}.",
+            f"The MQTT broker refused the message: {_named(reason)}.",
             "Check that its user may publish to the topic.",
             permanent=reason in _HOPELESS,
         )

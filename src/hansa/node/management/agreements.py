@@ -7,14 +7,16 @@ from typing import Any
 from hansa.dataplane import TransferUsage
 from hansa.exchange import Agreement, Role, TransferProcess
 from hansa.identity import Caller
-from hansa.kernel import Code, HansaError, iso
+from hansa.kernel import Code, HansaError, iso, parse_instant
 from hansa.node.management import views
 from hansa.node.management.access import Json
 from hansa.node.management.pages import LIMIT_MAX, checked_limit, page_of
+from hansa.node.management.refusals import refusal
 from hansa.node.management.trade import Trade
 from hansa.node.participant import Participant
 
 _TRANSFERS_MAX = 200
+_TERMINATION = "TransferTerminationMessage"
 _MESSAGES_MAX = 200
 
 
@@ -76,7 +78,8 @@ class Agreements(Trade):
         """Give all that happened under an agreement in order, oldest first.
 
         Items are `{id, at, kind, process, summary}`; `kind` is `negotiation` or `transfer` (a
-        message of that process, with its members), `signed`, `usage` (with `requests`, `entities`,
+        message of that process, with its members), `refused` (a transfer that ended without a
+        message), `signed`, `usage` (with `requests`, `entities`,
         `bytes`) or `ended` (with `by`, a party or None, and `reason`).
         """
         p = self.participant(caller, participant)
@@ -85,7 +88,7 @@ class Agreements(Trade):
         for transfer in await p.exchange.transfers(agreement=agreement.id, limit=_TRANSFERS_MAX):
             items += await self._moved(p, transfer)
         items += self._stood(p, agreement)
-        return {"items": sorted(items, key=lambda item: (item["at"], item["id"]))}
+        return {"items": in_order(items)}
 
     async def _negotiated(self, p: Participant, agreement: Agreement) -> list[Json]:
         try:
@@ -100,6 +103,17 @@ class Agreements(Trade):
     async def _moved(self, p: Participant, transfer: TransferProcess) -> list[Json]:
         messages = await self._messages(p, transfer)
         items = [{**message, "kind": "transfer", "process": transfer.id} for message in messages]
+        refused = refusal(transfer, p.title_of)
+        if refused is not None and all(m["type"] != _TERMINATION for m in messages):
+            items.append(
+                {
+                    "id": f"{transfer.id}/refused",
+                    "at": iso(transfer.modified),
+                    "kind": "refused",
+                    "process": transfer.id,
+                    "summary": refused["sentence"],
+                }
+            )
         usage = await p.usage.usage(transfer.id)
         if usage.last_at is not None:
             reader = p.did if transfer.role is Role.consumer else transfer.counterparty
@@ -139,6 +153,11 @@ class Agreements(Trade):
             "reason": agreement.ended_reason,
         }
         return [signed, ended]
+
+
+def in_order(items: list[Json]) -> list[Json]:
+    """Sort items by their instants, oldest first; as text, 00.5Z would come before 00Z."""
+    return sorted(items, key=lambda item: (parse_instant(item["at"]), item["id"]))
 
 
 def _used(who: str, usage: TransferUsage) -> str:

@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 
 import aiohttp
 import msgspec
+import structlog
 import uvicorn
 
 from hansa.identity import Caller
@@ -51,6 +52,12 @@ role = "city"
 """
 
 
+def quiet() -> None:
+    """Log errors only, as a node does, and tie no logger to that: later tests set their own."""
+    configure_logging("error")
+    structlog.configure(cache_logger_on_first_use=False)
+
+
 class World:
     """The running node, its management functions, and one HTTP client as its operator."""
 
@@ -62,7 +69,7 @@ class World:
         self.token = secrets.token_urlsafe(32)
         (folder / "operator.token").write_text(self.token, encoding="ascii")
         (folder / "hansa.toml").write_text(_SETTINGS.format(port=self.port), encoding="utf-8")
-        configure_logging("error")
+        quiet()
         self.node = Node(load(folder / "hansa.toml", {}), folder, secrets.token_bytes(32))
         self.management = Management(self.node)
         from starlette.applications import Starlette

@@ -299,8 +299,12 @@ async def test_the_agreement_is_read_once_not_per_request(plane: Plane) -> None:
 async def test_secrets_are_neither_stored_nor_logged(
     plane: Plane, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    structlog.reset_defaults()  # a node that ran before in this process may have set the log
-    monkeypatch.setattr("hansa.dataplane.service._log", structlog.get_logger("hansa.dataplane"))
+    log = structlog.wrap_logger(
+        structlog.PrintLogger(),
+        processors=[structlog.processors.KeyValueRenderer()],
+        wrapper_class=structlog.make_filtering_bound_logger(0),
+    )
+    monkeypatch.setattr("hansa.dataplane.service._log", log)
     address = await started(plane)
     await plane.grants.authorise(bearer(address.authorization))
     await plane.grants.suspend("t1")

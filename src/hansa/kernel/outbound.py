@@ -12,7 +12,9 @@ import asyncio
 import ipaddress
 import socket
 from collections.abc import AsyncIterable, AsyncIterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import Any
 
 import aiohttp
@@ -22,6 +24,8 @@ from yarl import URL
 
 from hansa.kernel.errors import Code, HansaError
 
+_ASKING = ThreadPoolExecutor(max_workers=32, thread_name_prefix="hansa-names")
+"""Name servers that do not answer hold these threads up and no others."""
 BULK_BUFFER_BYTES = 256 * 1024
 """What is read ahead of whoever takes a bulk answer; twice that pauses the sender."""
 
@@ -92,7 +96,8 @@ class _GuardedResolver(AbstractResolver):
         self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_UNSPEC
     ) -> list[ResolveResult]:
         loop = asyncio.get_running_loop()
-        found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM, family=family)
+        ask = partial(socket.getaddrinfo, host, port, type=socket.SOCK_STREAM, family=family)
+        found = await loop.run_in_executor(_ASKING, ask)
         if host == "localhost":
             found.sort(key=lambda item: item[0] != socket.AF_INET)
         results: list[ResolveResult] = []

@@ -200,3 +200,45 @@ async def test_the_payload_is_that_of_ngsi_ld(broker: Mosquitto) -> None:
     message = json.loads(listener.payloads[0])
     assert set(message) == {"metadata", "body"}
     assert message["body"] == {"id": "n1"}
+
+
+HELLO = {"mqtt5.0": b"\x20\x03\x00\x00\x00", "mqtt3.1.1": b"\x20\x02\x00\x00"}
+HUGE = b"\x30" + b"\xff\xff\xff\x7f"
+MESSAGE = b"\x30\x06\x00\x01tabc"
+MESSAGE_5 = b"\x30\x07\x00\x01t\x00abc"
+
+
+@pytest.mark.parametrize("version", ["mqtt5.0", "mqtt3.1.1"])
+@pytest.mark.parametrize("kind", ["huge", "message"])
+async def test_a_broker_that_sends_data_to_us_is_left(version: str, kind: str) -> None:
+    left = asyncio.Event()
+    sent = 0
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal sent
+        await reader.read(4096)
+        message = MESSAGE_5 if version == "mqtt5.0" else MESSAGE
+        writer.write(HELLO[version])
+        try:
+            await reader.read(4096)  # what is published: not acknowledged
+            writer.write(HUGE if kind == "huge" else message)
+            while sent < 64 * 1024 * 1024:
+                writer.write(bytes(1024 * 1024) if kind == "huge" else message * 1000)
+                await writer.drain()
+                sent += 1024 * 1024
+        except ConnectionError:
+            left.set()
+        finally:
+            writer.close()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    place = read_place(address(f"mqtt://localhost:{port}", mqttVersion=version))
+    with pytest.raises(HansaError) as caught:
+        async with asyncio.timeout(20):
+            await deliver(MqttSink(place, LOCAL))
+    assert caught.value.title == "The connection to the MQTT broker was lost."
+    async with asyncio.timeout(20):
+        await left.wait()
+    assert sent < 32 * 1024 * 1024, "nearly nothing of it was read"
+    server.close()

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import socket
+import threading
 from collections.abc import AsyncIterator
 
 import pytest
@@ -140,3 +142,25 @@ async def test_an_error_says_whether_anybody_can_have_read_the_request(server: i
     assert "unsent" not in slow.value.facts, "it was sent, and may have been read"
     assert closed.value.facts["unsent"] is True
     await client.close()
+
+
+async def test_name_servers_that_do_not_answer_hold_up_nobody_else(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    answered = threading.Event()
+
+    def asked(host: str, *more: object, **named: object) -> list[object]:
+        answered.wait(30)
+        raise socket.gaierror("no answer")
+
+    monkeypatch.setattr(socket, "getaddrinfo", asked)
+    client = OutboundClient()
+    asking = [asyncio.create_task(client.resolve(f"n{n}.example", 80)) for n in range(64)]
+    await asyncio.sleep(0)
+    try:
+        async with asyncio.timeout(10):
+            assert await asyncio.to_thread(lambda: "at work") == "at work"
+    finally:
+        answered.set()
+    found = await asyncio.gather(*asking, return_exceptions=True)
+    assert {type(one) for one in found} == {HansaError}

@@ -12,6 +12,7 @@ from __future__ import annotations
 import asyncio
 import ssl
 from collections.abc import Awaitable, Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Protocol
 from urllib.parse import urlsplit
@@ -35,11 +36,14 @@ _TOPIC_BYTES_MAX = 1_024
 _SECRET_LENGTH_MAX = 16_000
 _CONNECT_S = 10.0
 _KEEPALIVE_S = 30
+_PACKET_BYTES_MAX = 64 * 1024
 _OTHER_VERSION = 132
 _SUCCESS = 0
 _NOBODY_LISTENS = 16
 _HOPELESS = frozenset({133, 134, 135, 138, 140, 144, 149, 153, 154, 155, 4, 5})
 """Reason codes that no retry mends: credentials, authorisation, topic, size, format."""
+_CONNECTING = ThreadPoolExecutor(max_workers=16, thread_name_prefix="hansa-mqtt")
+"""Brokers that do not answer hold these threads up and no others."""
 
 _REASONS = {
     4: "bad user name or password",
@@ -104,11 +108,11 @@ def read_place(address: DataAddress) -> Place:
         port=port,
         tls=parts.scheme == "mqtts",
         topic=topic,
-        username=told.get("username"),
+        username=secret_of(told, "username"),
         password=secret_of(told, "password"),
         qos=int(qos),
         version=version,
-        authority=told.get("caCertificate"),
+        authority=secret_of(told, "caCertificate"),
     )
 
 
@@ -130,7 +134,7 @@ def split_endpoint(endpoint: str, ports: dict[str, int]) -> tuple[Any, int]:
 
 
 def secret_of(told: dict[str, str], name: str) -> str | None:
-    """Give a secret property; HansaError invalid_field when it is too long."""
+    """Give a property of the consumer's access; HansaError invalid_field when it is too long."""
     secret = told.get(name)
     if secret is not None and len(secret) > _SECRET_LENGTH_MAX:
         raise HansaError(Code.invalid_field, f"`{name}` is too long.", field=name)
@@ -173,6 +177,31 @@ def _tls(place: Place) -> _NamedContext:
             Code.invalid_field, "`caCertificate` is no PEM certificate.", field="caCertificate"
         ) from error
     return context
+
+
+def _client(version: str) -> Paho:
+    """Make a client that takes acknowledgements only: whose broker it is, is the consumer's word.
+
+    It subscribes to nothing, so a message to us, or a packet as large as one, ends the connection
+    before it is read into memory (the protocol allows 256 MB each, paho any number).
+    """
+    from paho.mqtt import client as paho
+    from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode
+
+    class Client(paho.Client):
+        def _sock_recv(self, bufsize: int) -> bytes:
+            if bufsize > _PACKET_BYTES_MAX:
+                raise ConnectionAbortedError("The broker's packet is too large.")
+            return super()._sock_recv(bufsize)
+
+        def _handle_publish(self) -> MQTTErrorCode:
+            return MQTTErrorCode.MQTT_ERR_PROTOCOL
+
+    return Client(
+        CallbackAPIVersion.VERSION2,
+        protocol=paho.MQTTv5 if version == "mqtt5.0" else paho.MQTTv311,
+        reconnect_on_failure=False,
+    )
 
 
 class MqttSink:
@@ -219,15 +248,8 @@ class MqttSink:
         return await self._connect(addresses[-1], version)
 
     async def _connect(self, address: str, version: str) -> int:
-        from paho.mqtt import client as paho
-        from paho.mqtt.enums import CallbackAPIVersion
-
         loop = asyncio.get_running_loop()
-        client = paho.Client(
-            CallbackAPIVersion.VERSION2,
-            protocol=paho.MQTTv5 if version == "mqtt5.0" else paho.MQTTv311,
-            reconnect_on_failure=False,
-        )
+        client = _client(version)
         self._client, self._lost, self._five = client, False, version == "mqtt5.0"
         connected: asyncio.Future[int] = loop.create_future()
         self._connected = connected
@@ -247,7 +269,8 @@ class MqttSink:
         )
         client.on_disconnect = lambda _c, _u, _f, reason, _p: later(self._on_lost, reason.value)
         try:
-            await asyncio.to_thread(client.connect, address, self._place.port, _KEEPALIVE_S)
+            port = self._place.port
+            await loop.run_in_executor(_CONNECTING, client.connect, address, port, _KEEPALIVE_S)
         except ssl.SSLError as error:
             if self._tls is not None and self._tls.wrapped is not None:
                 self._tls.wrapped.close()

@@ -9,6 +9,7 @@ import pytest
 
 from hansa.client import Agreement, Approval, Moment, Negotiation, Page, Transfer
 from hansa.kernel import FixedClock
+from hansa.node.management.agreements import in_order
 from hansa.node.management.rates import Rates
 from node_world import World
 
@@ -32,6 +33,12 @@ async def test_each_message_is_told_in_one_sentence(world: World) -> None:
     assert typed.filled.template == "members"
 
 
+def test_a_timeline_is_in_the_order_of_instants() -> None:
+    moments = ("12:00:00Z", "12:00:00.000500Z", "12:00:00.250000Z", "12:00:01Z")
+    items = [{"id": "x", "at": f"2026-01-31T{moment}"} for moment in moments]
+    assert in_order(sorted(items, key=lambda item: item["at"])) == items
+
+
 async def test_the_timeline_holds_all_that_happened_in_order(world: World) -> None:
     found = await world.agree(await world.publish())
     transfer = await world.flow(found["agreement_id"])
@@ -47,7 +54,7 @@ async def test_the_timeline_holds_all_that_happened_in_order(world: World) -> No
     ended = next(item for item in items if item["kind"] == "ended")
     assert ended["summary"] == "East ended the agreement: The project is over."
     assert ended["by"]["title"] == "East"
-    assert [item["at"] for item in items] == sorted(item["at"] for item in items)
+    assert items == in_order(items)
     assert all(msgspec.convert(item, Moment).summary for item in items)
     msgspec.convert(await world.done("GET", agreement), Agreement)
 

@@ -89,20 +89,50 @@ function toneOf(state: string): string {
   return "wait";
 }
 
+function pairOf(flow: Flow): string {
+  return [flow.from.did, flow.to.did].sort().join(" ");
+}
+
+/** Draw the flows of one direction as one where two towns share more than two of them. */
+export function bundled(flows: readonly Flow[]): Flow[] {
+  const shared = new Map<string, number>();
+  for (const flow of flows) shared.set(pairOf(flow), (shared.get(pairOf(flow)) ?? 0) + 1);
+  const bundles = new Map<string, Flow[]>();
+  for (const flow of flows) {
+    const many = (shared.get(pairOf(flow)) ?? 0) > 2;
+    const key = many ? `${flow.from.did} ${flow.to.did}` : flow.transfer_id;
+    bundles.set(key, [...(bundles.get(key) ?? []), flow]);
+  }
+  return [...bundles.values()].map(bundle);
+}
+
+function bundle(flows: readonly Flow[]): Flow {
+  const first = flows[0] as Flow;
+  if (flows.length === 1) return first;
+  const rates = flows.map((f) => f.items_per_min).filter((rate) => rate !== null);
+  const moments = flows.map((f) => f.last_at).filter((at) => at !== null);
+  return {
+    ...first,
+    title: `${flows.length} transfers`,
+    state: flows.find((f) => toneOf(f.state) === "good")?.state ?? first.state,
+    items_per_min: rates.length ? rates.reduce((sum, rate) => sum + rate, 0) : null,
+    last_at: moments.sort().at(-1) ?? null,
+  };
+}
+
 /** Bend each flow so that two between the same towns do not lie on each other. */
 export function curves(spots: readonly Spot[], flows: readonly Flow[]): Curve[] {
   const at = new Map(spots.map((s) => [s.did, s]));
   const used = new Map<string, number>();
   const found: Curve[] = [];
   const crowded = spots.filter((s) => s.kind === "other").length > 1;
-  for (const flow of flows) {
+  for (const flow of bundled(flows)) {
     const a = at.get(flow.from.did);
     const b = at.get(flow.to.did);
     if (!a || !b || a === b) continue;
-    const pair = [a.did, b.did].sort().join(" ");
+    const pair = pairOf(flow);
     const turn = used.get(pair) ?? 0;
     used.set(pair, turn + 1);
-    if (turn > 3) continue;
     found.push(bend(flow, a, b, turn, crowded));
   }
   return found;

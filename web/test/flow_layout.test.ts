@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { arrange, curves, type Flow, shorten } from "../src/flow_layout";
+import { arrange, bundled, curves, type Flow, shorten } from "../src/flow_layout";
 
 const me = { did: "did:a", title: "A", role: "city" };
 function flow(from: string, to: string, state = "STARTED"): Flow {
@@ -39,4 +39,19 @@ test("there and back are two different curves", () => {
 test("a long name is cut with an ellipsis", () => {
   assert.equal(shorten("abcdef", 4), "abc\u2026");
   assert.equal(shorten("abc", 4), "abc");
+});
+
+test("many transfers between two towns are drawn as one for each direction", () => {
+  const many = [1, 2, 3].map((n) => ({ ...flow("did:a", "did:b"), transfer_id: `t${n}` }));
+  const found = bundled([...many, flow("did:b", "did:a"), flow("did:a", "did:c")]);
+  assert.deepEqual(
+    found.map((f) => [f.to.did, f.title]),
+    [
+      ["did:b", "3 transfers"],
+      ["did:a", "t"],
+      ["did:c", "t"],
+    ],
+  );
+  assert.equal(found[0]?.items_per_min, 3);
+  assert.equal(bundled(many.slice(0, 2)).length, 2);
 });

@@ -64,7 +64,11 @@ async def refused(cities: Cities, agreement: str, where: DataAddress, reason: st
         return reason in ((await cities.flow(theirs)).progress.error or "")
 
     await until(told, reason)
-    assert not cities.provider.pushing.pushes.running(theirs)
+
+    async def over() -> bool:
+        return not cities.provider.pushing.pushes.running(theirs)
+
+    await until(over, "the push to end")
     transfer = await cities.provider.exchange.transfer(theirs)
     assert str(transfer.state) == "STARTED", "an error changes no state"
 

@@ -258,6 +258,7 @@ class _Push:
         async with aclosing(self._source.items(position, self._allowance)) as items:
             async for item in items:
                 await self._write(item)
+                await asyncio.sleep(0)  # a source and a sink that never wait can be stopped too
         async with asyncio.timeout(self._retry.finish_s):
             await self._sink.finish(self._source.digest)
         self._note(digest=self._source.digest, error=None)

@@ -369,3 +369,25 @@ async def test_to_be_out_of_reach_in_between_hides_nothing(book: Book, pushes: P
     await book.done.wait()
     assert sink.read == [b"a", b"b"]
     assert book.taken == 2, "what was read before counts although a later try reached nobody"
+
+
+class Restless(Letters):
+    """A source that goes through positions without anything to send, and never waits."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.given = 0
+
+    async def items(self, position: str, allowance: Allowance) -> AsyncGenerator[Item, None]:
+        for place in range(100_000):
+            self.given = place
+            yield Item(position=str(place))
+
+
+async def test_a_source_that_never_waits_can_be_stopped(book: Book, pushes: Pushes) -> None:
+    pushes.start(flow(), source := Restless(), Memory())
+    for _ in range(10):
+        await asyncio.sleep(0)
+    await pushes.close()
+    assert source.given < 100, "others had their turn in between"
+    assert not book.done.is_set()

@@ -26,9 +26,12 @@ class Planes:
     @property
     def profiles(self) -> tuple[str, ...]:
         """Name every profile that is served."""
-        foreign = () if self.foreign is None else self.foreign.profiles
         own = (name for plane in self._own for name in plane.profiles)
-        return tuple(dict.fromkeys([*own, *foreign]))
+        return tuple(dict.fromkeys([*own, *self._foreign_profiles]))
+
+    @property
+    def _foreign_profiles(self) -> tuple[str, ...]:
+        return () if self.foreign is None else self.foreign.profiles
 
     async def plane_for(self, flow: DataFlow) -> Plane:
         """Give the plane that moves a flow; HansaError invalid_field when there is none."""
@@ -37,10 +40,11 @@ class Planes:
         plane = await self._serving(flow)
         if plane is not None:
             return plane
+        served = [name for p in self._own if await p.serves(flow) for name in p.profiles]
         raise HansaError(
             Code.invalid_field,
             f"The format {flow.profile!r} is not offered here, or not for this dataset.",
-            f"Use one of: {', '.join(self.profiles)}.",
+            f"Use one of: {', '.join(dict.fromkeys([*served, *self._foreign_profiles]))}.",
             field="format",
         )
 

@@ -25,6 +25,7 @@ _NEXT: dict[str, str] = {
     Code.policy_denied.value: "See the conditions in the terms: hansa negotiation show {id}",
     "constraint_unsatisfied": "See the conditions in the terms: hansa negotiation show {id}",
     "value_unknown": "See the conditions in the terms: hansa negotiation show {id}",
+    Code.invalid_field.value: "Correct what was asked for: {again}",
     Code.not_found.value: "Read the catalogue again, offers may have changed: hansa catalogue",
     Code.membership_missing.value: "Become a member first: hansa join URL",
     Code.membership_suspended.value: "Ask the authority why the membership is suspended.",

@@ -140,8 +140,9 @@ class Identity:
         token_audience, token_expired, did_unresolvable, token_signature, key_banned,
         membership_missing, membership_expired, issuer_untrusted, membership_suspended,
         status_unavailable, token_replayed. A token counts once, also across a restart: it is noted
-        no later than whatever its message changes. With `membership=False` (who asks to join) what
-        is presented is not looked at.
+        no later than whatever its message changes. One that only reads may be answered before its
+        note is durable: a kill in that moment lets it read once more while it lasts. With
+        `membership=False` (who asks to join) what is presented is not looked at.
         """
         try:
             token = jose.read(_bearer(headers))

@@ -22,6 +22,8 @@ from hansa.policy.operands import NameExpander
 from hansa.policy.wire_odrl_2_2 import read_policy
 from hansa.policy.words import _
 
+_NOT_SHOWN = ("@id", "uid", "timestamp")
+"""Texts that no sentence shows. What is no text there is a fault, and a sentence says so."""
 _KEPT_MAX = 256
 _KEY_BYTES_MAX = 16 * 1024
 _KEPT: OrderedDict[bytes, PlainTerms] = OrderedDict()
@@ -63,7 +65,11 @@ def _key(
     """Give what the words depend on; None when it is too long to be kept."""
     if not isinstance(odrl, Mapping):
         return None  # what it is instead is refused where it is read
-    terms = {name: value for name, value in odrl.items() if name not in ("@id", "uid", "timestamp")}
+    terms = {
+        name: value
+        for name, value in odrl.items()
+        if name not in _NOT_SHOWN or not isinstance(value, str)
+    }
     try:
         key = msgspec.json.encode((terms, list(attributes), names, str(zone)))
     except (TypeError, ValueError, RecursionError):

@@ -64,14 +64,18 @@ def show_transfer(transfer: str, node: str | None, home: Path | None, as_json: b
     if found.refusal is not None:
         click.echo(found.refusal.sentence)
         tell(f"Next: {found.refusal.next}")
-    elif found.error and found.state != "SUSPENDED":
-        click.echo(f"Error: {found.error}")
+    elif trouble := (found.progress and found.progress.error) or _trouble(found):
+        click.echo(f"Error: {trouble}")
     if found.state == "SUSPENDED" and "resume" not in found.actions:
         click.echo(f"{found.counterparty.title} paused it, and only that side can resume it.")
     for action in found.actions:
         name = "approve" if action == "start" else action
         tail = " --reason TEXT" if action in ("suspend", "terminate") else ""
         tell(f"Next: hansa transfer {name} {found.id}{tail}")
+
+
+def _trouble(found: Transfer) -> str | None:
+    return None if found.state == "SUSPENDED" else found.error  # then it is the reason
 
 
 def _progress(found: Transfer) -> str:

@@ -63,7 +63,10 @@ class Template(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Flow(msgspec.Struct, frozen=True, kw_only=True):
-    """A running transfer, as the overview shows it; `items_per_min` over the last minute."""
+    """A running transfer, as the overview shows it; `items_per_min` over the last minute.
+
+    `error`: why its data can't be delivered now.
+    """
 
     transfer_id: str
     sender: Party = msgspec.field(name="from")
@@ -73,6 +76,7 @@ class Flow(msgspec.Struct, frozen=True, kw_only=True):
     items_per_min: float
     last_at: datetime | None
     direction: Literal["in", "out"]
+    error: str | None = None
 
 
 class AuthorityInfo(msgspec.Struct, frozen=True, kw_only=True):

@@ -78,6 +78,7 @@ class Space(Access):
     async def _flow(self, p: Participant, transfer: TransferProcess) -> Json:
         known = await p.known_dataset(transfer.dataset_id)
         usage = await p.usage.usage(transfer.id)
+        flow = await p.flows.find(transfer.id)
         here, there = p.describe(), views.party(transfer.counterparty, p.title_of)
         own = {"did": here["did"], "title": here["title"]}
         incoming = transfer.role.value == "consumer"
@@ -92,6 +93,7 @@ class Space(Access):
             "items_per_min": round(rate.items * 60, 1),
             "last_at": views.moment(usage.last_at),
             "direction": "in" if incoming else "out",
+            "error": flow.progress.error if flow is not None else None,
         }
 
     async def _membership(self, p: Participant) -> tuple[Json, Json | None]:
@@ -250,4 +252,8 @@ def _sentence(
     out = len(flows) - into
     if not flows:
         return "well", "All is well; nothing moves at the moment."
-    return "well", f"All is well: {into} flow{'s' * (into != 1)} in, {out} out."
+    how = f"{into} flow{'s' * (into != 1)} in, {out} out."
+    failing = sum(flow["error"] is not None for flow in flows)
+    if failing:
+        return "attention", f"{failing} of the flows can't deliver: {how}"
+    return "well", f"All is well: {how}"

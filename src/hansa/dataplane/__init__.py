@@ -21,7 +21,7 @@ from hansa.dataplane.flow import (
 from hansa.dataplane.flows import FLOW_MACHINE, Flows, register
 from hansa.dataplane.http import Fetched, files
 from hansa.dataplane.inbox import Inboxes, Receiver, inbox_routes
-from hansa.dataplane.inbox_bytes import BytesInbox
+from hansa.dataplane.inbox_bytes import BytesInbox, file_name
 from hansa.dataplane.model import (
     ENDPOINT_TYPE,
     Access,
@@ -143,6 +143,7 @@ __all__ = [
     "UpstreamResource",
     "UsageLedger",
     "digested",
+    "file_name",
     "files",
     "flow_states_markdown",
     "inbox_routes",

@@ -137,7 +137,7 @@ async def test_bytes_are_fetched_and_gone_on_with(world: World, tmp_path: Path) 
     file.write_bytes(content)
 
     def fetch(east: Participant, west: Participant) -> None:
-        query = {"title": "Picture", "template": "members", "name": "picture.bin"}
+        query = {"title": "Picture", "template": "members", "name": "a picture.bin"}
         with file.open("rb") as opened:
             made = west.client.send(f"{west.base}/datasets/upload", query, opened)
         dataset = east.dataset(made["dataset"]["id"])
@@ -153,7 +153,9 @@ async def test_bytes_are_fetched_and_gone_on_with(world: World, tmp_path: Path) 
         assert target.read_bytes() == content
         tag = target.with_name("got.bin.tag")
         assert not tag.exists()
-        etag = _etag(east, transfer.id)
+        headers = _headers(east, transfer.id)
+        etag = headers["etag"]
+        assert headers["content-disposition"] == "attachment; filename*=UTF-8''a%20picture.bin"
         target.unlink()
         part = target.with_name("got.bin.part")
         part.write_bytes(content[:100_000])
@@ -172,6 +174,6 @@ async def test_bytes_are_fetched_and_gone_on_with(world: World, tmp_path: Path) 
     await using(world, fetch)
 
 
-def _etag(east: Participant, transfer_id: str) -> str:
+def _headers(east: Participant, transfer_id: str) -> dict[str, str]:
     with east.client.stream(f"{east.base}/transfers/{transfer_id}/file") as answer:
-        return str(answer.headers.get("etag"))
+        return {name.lower(): value for name, value in answer.headers.items()}

@@ -66,8 +66,9 @@ async def _data(m: Management, c: Call) -> Response:
 class _Passing(StreamingResponse):
     """Pass an answer on, and close it whatever becomes of the one who reads it."""
 
-    def __init__(self, found: StreamedAnswer, opened: AsyncExitStack) -> None:
-        super().__init__(found.parts, found.status, headers={**found.headers, **_FOREIGN})
+    def __init__(self, found: StreamedAnswer, name: str, opened: AsyncExitStack) -> None:
+        headers = {**found.headers, **_FOREIGN, **_named(name)}
+        super().__init__(found.parts, found.status, headers=headers)
         self._opened = opened
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -84,8 +85,8 @@ async def _file(m: Management, c: Call) -> Response:
         headers = {**_FOREIGN, **_named(name), "repr-digest": _digest(digest)}
         return FileResponse(path, media_type=media_type, headers=headers)
     async with AsyncExitStack() as stack:
-        found = await stack.enter_async_context(m.passing(*c.one, c.request.headers))
-        return _Passing(found, stack.pop_all())
+        found, name = await stack.enter_async_context(m.passing(*c.one, c.request.headers))
+        return _Passing(found, name, stack.pop_all())
 
 
 def _named(name: str) -> dict[str, str]:

@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 
 from hansa.catalogue import Approval, Resource
-from hansa.dataplane import StreamedAnswer
+from hansa.dataplane import StreamedAnswer, file_name, plain_name
 from hansa.exchange import Role
 from hansa.identity import Caller
 from hansa.kernel import Code, HansaError
@@ -133,8 +133,12 @@ class Resources(Data, Trade):
     @asynccontextmanager
     async def passing(
         self, caller: Caller, participant: str, transfer_id: str, headers: Mapping[str, str]
-    ) -> AsyncIterator[StreamedAnswer]:
-        """Open the provider's bytes for passing them on; ranges and conditions go with it."""
+    ) -> AsyncIterator[tuple[StreamedAnswer, str]]:
+        """Open the provider's bytes for passing them on; ranges and conditions go with it.
+
+        Give them with the name that a file of them is to have: what the provider says with the
+        bytes, else what its catalogue said.
+        """
         p = self.participant(caller, participant)
         process = await p.exchange.transfer(transfer_id)
         if process.role is not Role.consumer or process.push or not process.live:
@@ -147,7 +151,10 @@ class Resources(Data, Trade):
         asked = {name: value for name, value in headers.items() if name.lower() in _FORWARDED}
         asked["Accept-Encoding"] = "identity"
         async with p.consumer.stream(transfer_id, "", headers=asked, bulk=True) as answer:
-            yield answer
+            told = file_name(answer.headers.get("content-disposition", ""))
+            known = None if told else await p.known_dataset(process.dataset_id)
+            resource = None if known is None else known.resource
+            yield answer, plain_name(told or (resource.name if resource is not None else ""))
 
 
 async def _parts(path: Path) -> AsyncIterator[bytes]:

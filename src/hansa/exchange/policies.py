@@ -6,10 +6,11 @@ value or a list of one, order of rules, a typed literal or its text (DSP 2025-1 
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
+
+import msgspec
 
 from hansa.kernel import Code, HansaError, iso
 
@@ -20,6 +21,9 @@ _LISTS = (*_ORDERLESS, "andSequence")
 _NAMES = ("action", "operator", "leftOperand")
 _NOT_TERMS = ("@id", "@type", "@context", "target", "assigner", "assignee", "timestamp", "uid")
 _DEPTH_MAX = 24
+_OBJECTS_MAX = 10_000
+_VALUES_MAX = 100_000
+_sorted = msgspec.json.Encoder(order="sorted").encode
 
 
 def check_policy(policy: Mapping[str, Any], kind: str) -> None:
@@ -47,7 +51,49 @@ def check_policy(policy: Mapping[str, Any], kind: str) -> None:
             rules += len(items)
     if not rules:
         raise _invalid(f"{field}.permission", f"The {field} permits and prohibits nothing.")
-    same_terms(policy, policy)
+    _check_size(policy)
+
+
+def _check_size(policy: Mapping[str, Any]) -> None:
+    """Refuse what would take long to compare; HansaError too_complex. Costs less than reading it.
+
+    A member of the data space may send a megabyte, and everybody else waits while it is compared.
+    """
+    rest: list[tuple[Any, int]] = [(_terms(policy), 0)]
+    objects = values = 0
+    while rest:
+        value, depth = rest.pop()
+        if depth + bool(value) > _DEPTH_MAX:
+            raise _too_deep()
+        if isinstance(value, Mapping):
+            objects += 1
+            values += len(value)
+            for name, member in value.items():
+                if isinstance(member, list) and _plain_name(name) in _LISTS:
+                    values += len(member)
+                    rest += [(item, depth + 1) for item in member[:_VALUES_MAX]]
+                elif isinstance(member, (dict, list)):
+                    rest.append((member, depth + 1))
+        elif isinstance(value, list):
+            objects += 1
+            values += len(value)
+            rest += [(each, depth + 1) for each in value if isinstance(each, (dict, list))]
+        if objects > _OBJECTS_MAX or values > _VALUES_MAX:
+            raise HansaError(
+                Code.too_complex,
+                "The policy is too large.",
+                f"At most {_OBJECTS_MAX} objects and {_VALUES_MAX} values are read.",
+                status=400,
+            )
+
+
+def _too_deep() -> HansaError:
+    return HansaError(
+        Code.too_complex,
+        "The policy is nested too deeply.",
+        f"At most {_DEPTH_MAX} levels are read.",
+        status=400,
+    )
 
 
 def _invalid(field: str, title: str) -> HansaError:
@@ -69,12 +115,7 @@ def _plain_name(name: str) -> str:
 
 def _canonical(value: Any, depth: int) -> Any:
     if depth > _DEPTH_MAX:
-        raise HansaError(
-            Code.too_complex,
-            "The policy is nested too deeply.",
-            f"At most {_DEPTH_MAX} levels are read.",
-            status=400,
-        )
+        raise _too_deep()
     if isinstance(value, Mapping):
         if set(value) <= {"@value", "@type", "@language"} and "@value" in value:
             return _canonical(value["@value"], depth + 1)
@@ -85,7 +126,7 @@ def _canonical(value: Any, depth: int) -> Any:
         return [_canonical(item, depth + 1) for item in value]
     if isinstance(value, bool):
         return "true" if value else "false"
-    return value if isinstance(value, str) else json.dumps(value)
+    return value if isinstance(value, str) else msgspec.json.encode(value).decode()
 
 
 def _canonical_object(value: Mapping[str, Any], depth: int) -> dict[str, Any]:
@@ -96,7 +137,7 @@ def _canonical_object(value: Mapping[str, Any], depth: int) -> dict[str, Any]:
             items = member if isinstance(member, list) else [member]
             found = [_canonical(item, depth + 1) for item in items]
             if name in _ORDERLESS:
-                found.sort(key=lambda item: json.dumps(item, sort_keys=True))
+                found.sort(key=_sorted)
             if found:
                 plain[name] = found
         elif name in _NAMES:

@@ -88,6 +88,28 @@ async def test_a_policy_that_is_nested_too_deeply_is_refused(world: World) -> No
     assert (status, error["code"]) == (400, "too_complex")
 
 
+@pytest.mark.parametrize(
+    "constraint",
+    [
+        [{} for _ in range(10_001)],
+        [{"and": [{}] * 5_000}, {"or": [{}] * 5_001}],
+        {"and": [0] * 100_001},
+        {"leftOperand": "a", "operator": "isAnyOf", "rightOperand": [[] for _ in range(10_001)]},
+    ],
+    ids=["wide", "spread", "values", "lists"],
+)
+async def test_a_policy_that_would_be_compared_for_long_is_not_compared(
+    world: World, constraint: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("hansa.exchange.policies._canonical", None)
+    offer = {**OFFER, "permission": [{"action": "use", "constraint": constraint}]}
+    status, error = await world.post(
+        world.provider, "/negotiations/request", {**REQUEST, "offer": offer}
+    )
+    assert (status, error["code"]) == (400, "too_complex")
+    assert "too large" in error["reason"][0]
+
+
 async def test_bounds_on_body_and_media_type(world: World) -> None:
     status, error = await world.post(
         world.provider, "/negotiations/request", b" " * (1024 * 1024 + 1)

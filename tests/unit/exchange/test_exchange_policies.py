@@ -8,6 +8,7 @@ import pytest
 
 from exchange_world import OFFER
 from hansa.exchange import same_terms
+from hansa.exchange.policies import check_policy
 
 RULE: dict[str, Any] = OFFER["permission"][0]
 ONE: dict[str, Any] = RULE["constraint"][0]
@@ -72,3 +73,11 @@ def test_order_counts_only_in_a_sequence() -> None:
         first = _offer(permission=[{"action": "use", "constraint": [{name: [ONE, two]}]}])
         second = _offer(permission=[{"action": "use", "constraint": [{name: [two, ONE]}]}])
         assert same_terms(first, second) is same
+
+
+def test_a_long_list_of_values_is_read() -> None:
+    names = [f"did:web:{number}.example" for number in range(50_000)]
+    constraint = {"leftOperand": "recipient", "operator": "isAnyOf", "rightOperand": names}
+    offer = {"@id": "o", "permission": [{"action": "use", "constraint": [constraint]}]}
+    check_policy(offer, "Offer")
+    assert same_terms(offer, offer)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import msgspec
@@ -124,8 +124,13 @@ class Catalogue:
 
         return await self._store.write(job)
 
-    async def withdraw(self, dataset_id: str) -> None:
-        """Take a dataset and its offers out of the catalogue. Agreements made on it stay."""
+    async def withdraw(
+        self, dataset_id: str, then: Callable[[Tx, Dataset], None] | None = None
+    ) -> None:
+        """Take a dataset and its offers out of the catalogue. Agreements made on it stay.
+
+        `then` is done in the same transaction, with the dataset as it was.
+        """
 
         def job(tx: Tx) -> None:
             present = tx.get(DATASET, dataset_id)
@@ -133,6 +138,8 @@ class Catalogue:
                 raise _not_found(dataset_id)
             tx.delete(DATASET, dataset_id)
             _count(tx, present, -1)
+            if then is not None:
+                then(tx, present)
 
         await self._store.write(job)
 

@@ -238,7 +238,15 @@ def update_dataset(
 @click.argument("dataset")
 @node_options
 def withdraw_dataset(dataset: str, node: str | None, home: Path | None, as_json: bool) -> None:
-    """Take a dataset out of the catalogue; agreements on it stay, but give no more data."""
+    """Take a dataset out of the catalogue; agreements on it stay, but give no more data.
+
+    A file that was uploaded for it is deleted, once no transfer sends it any more.
+    """
     _, client, base = connect(node, home)
     found = client.delete(path_of(base, "datasets", dataset))
-    show(found, as_json, [f"Withdrew “{found['title']}”.", "Next: hansa agreement list"])
+    told = {
+        "deleted": ["Its uploaded file is deleted."],
+        "in_use": ["Its uploaded file is deleted when the last running transfer has ended."],
+    }.get(found.get("file") or "", [])
+    next_step = "Next: hansa agreement list"
+    show(found, as_json, [f"Withdrew “{found['title']}”.", *told, next_step])

@@ -47,6 +47,7 @@ from hansa.node.deciding import Deciding
 from hansa.node.directory import Directory, KnownParty
 from hansa.node.feeding import Mirrors, Pushing
 from hansa.node.journal import Journal
+from hansa.node.leaving import Leaving
 from hansa.node.questions import DATA_PATH, Questions
 from hansa.node.signaling import signaling_of
 from hansa.node.sources import Sources
@@ -241,6 +242,7 @@ class Participant(Questions):
         )
         self.pushing = self._build_pushing(shared)
         self.carrying = Carrying(self, shared)
+        self.leaving = Leaving(self)
         self.gate.on_caller = self.grants.seen
         self.deciding = Deciding(self.store, self.catalogue, self.did, clock)
         self.exchange = Exchange(

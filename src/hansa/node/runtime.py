@@ -25,7 +25,7 @@ from hansa.kernel.outbound import OutboundClient, OutboundLimits
 from hansa.kernel.outbox import Reconciler
 from hansa.kernel.settings import Settings
 from hansa.kernel.store import NODE, Action, Database, Kind, Store, Tx
-from hansa.node import webhooks
+from hansa.node import leaving, webhooks
 from hansa.node.adapters import Gate
 from hansa.node.home import node_mark
 from hansa.node.participant import Participant, Shared
@@ -133,6 +133,13 @@ class Node:
             backoff_s=webhooks.BACKOFF_S,
             backoff_max_s=webhooks.BACKOFF_MAX_S,
         )
+        self.reconciler.register(
+            leaving.MACHINE,
+            self._work_leaving,
+            attempts=leaving.ATTEMPTS,
+            backoff_s=leaving.BACKOFF_S,
+            backoff_max_s=leaving.BACKOFF_MAX_S,
+        )
         for participant in self.participants.values():
             await participant.load()
         await self.reconciler.start()
@@ -218,6 +225,9 @@ class Node:
 
     async def _work_webhook(self, store: Store, action: Action) -> None:
         await self.participant(store.participant).webhooks.work(action)
+
+    async def _work_leaving(self, store: Store, action: Action) -> None:
+        await self.participant(store.participant).leaving.work(action)
 
     async def _work_membership(self, store: Store, action: Action) -> None:
         await self.membership(store.participant).work(action)

@@ -203,9 +203,17 @@ class Shelf:
 
     async def drop(self, resource: Resource) -> None:
         """Delete the file of an upload that no dataset has any more; anything else stays."""
-        if resource.kind == "file" and resource.location.startswith(f"{UPLOADS}/"):
-            path = self.folder / resource.location
-            await asyncio.to_thread(path.unlink, missing_ok=True)
+        if self.uploaded(resource):
+            await self.remove(resource.location)
+
+    def uploaded(self, resource: Resource) -> bool:
+        """Say whether the bytes are an upload, and so a file of ours alone."""
+        return resource.kind == "file" and resource.location.startswith(f"{UPLOADS}/")
+
+    async def remove(self, location: str) -> None:
+        """Delete the file of an upload by its place; nothing happens when it is gone."""
+        assert location.startswith(f"{UPLOADS}/"), "only an upload is ours to delete"
+        await asyncio.to_thread((self.folder / location).unlink, missing_ok=True)
 
 
 def _context(resource_id: str) -> bytes:

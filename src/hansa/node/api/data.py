@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 from starlette.responses import Response
@@ -32,10 +32,11 @@ class PublishedDataset(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Withdrawn(msgspec.Struct, frozen=True, kw_only=True):
-    """The dataset that was withdrawn."""
+    """The dataset that was withdrawn, and what becomes of its uploaded file, if it has one."""
 
     id: str
     title: str
+    file: Literal["deleted", "in_use"] | None = None
 
 
 async def _catalogue(m: Management, c: Call) -> Any:

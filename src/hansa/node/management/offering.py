@@ -51,9 +51,16 @@ class Offering(Data):
         return OfferDraft(odrl=odrl, template=template, parameters=parameters, id=str(odrl["@id"]))
 
     async def withdraw_dataset(self, caller: Caller, participant: str, dataset_id: str) -> Json:
-        """Take a dataset out of the catalogue; agreements on it stay, and select nothing more."""
+        """Take a dataset out of the catalogue; agreements on it stay, and select nothing more.
+
+        The file of an upload is deleted: `file` says "deleted" (now), or "in_use" when pushes that
+        run still need it (once the last has ended); None when no upload belongs to it.
+        """
         p = self.participant(caller, participant)
         known = await p.catalogue.get(dataset_id)
-        await p.catalogue.withdraw(dataset_id)
+        await p.catalogue.withdraw(dataset_id, p.leaving.plan)
+        file = None
+        if known.resource is not None and p.shelf.uploaded(known.resource):
+            file = "in_use" if await p.leaving.sending(dataset_id) else "deleted"
         p.journal.note("dataset.withdrawn", f"Withdrew “{known.title}”", known.id)
-        return {"id": known.id, "title": known.title}
+        return {"id": known.id, "title": known.title, "file": file}

@@ -66,7 +66,7 @@ def _usual_next(error: HansaError, context: click.Context) -> str:
         return "hansa status"
     if given and error.code is Code.not_found:
         return f"hansa {given[0][0]} list"
-    if given and given[0][0] in _SHOWN and error.code in (Code.illegal_state, Code.conflict):
+    if given and given[0][0] in _SHOWN and not error.facts.get("field"):
         return f"hansa {given[0][0]} show {given[0][1]}"
     return f"{context.command_path} --help"
 

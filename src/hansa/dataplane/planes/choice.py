@@ -40,13 +40,22 @@ class Planes:
         plane = await self._serving(flow)
         if plane is not None:
             return plane
-        served = [name for p in self._own if await p.serves(flow) for name in p.profiles]
         raise HansaError(
             Code.invalid_field,
             f"The format {flow.profile!r} is not offered here, or not for this dataset.",
-            f"Use one of: {', '.join(dict.fromkeys([*served, *self._foreign_profiles]))}.",
+            f"Use one of: {', '.join(await self._names(flow))}.",
             field="format",
         )
+
+    async def _names(self, flow: DataFlow) -> list[str]:
+        """Name the formats of a dataset; other names of the same ways are left out."""
+        found = [
+            name
+            for plane in self._own
+            for name in plane.profiles
+            if "://" not in name and await plane.serves(msgspec.structs.replace(flow, profile=name))
+        ]
+        return list(dict.fromkeys([*found, *self._foreign_profiles]))
 
     async def chosen(self, flow: DataFlow) -> DataFlow:
         """Say of a new flow whether a foreign plane moves it: named for the dataset, or needed.

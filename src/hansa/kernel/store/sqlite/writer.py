@@ -151,7 +151,7 @@ class Writer:
                 if work.future.cancelled():
                     continue
                 group.append(work)
-                self._attempt(work)
+                self._attempt(work, first=len(group) == 1)
                 if time.perf_counter() > ends_s:
                     break
         except apsw.Error as error:
@@ -171,7 +171,7 @@ class Writer:
         try:
             if whole:
                 self._open(group[0].durable)
-                self._attempt(group[0])
+                self._attempt(group[0], first=True)
             fault.point("commit.before")
             self._connection.execute("COMMIT")
             fault.point("commit.after")
@@ -189,15 +189,26 @@ class Writer:
             self._durable = durable
         self._connection.execute("BEGIN IMMEDIATE")
 
-    def _attempt(self, work: Work) -> None:
-        """Run one job in its savepoint; raise only when the whole transaction is lost."""
-        self._connection.execute("SAVEPOINT job")
+    def _attempt(self, work: Work, *, first: bool) -> None:
+        """Run one job in its savepoint; raise only when the whole transaction is lost.
+
+        The first of a group needs none: when it fails, there is nothing else to take back.
+        """
+        connection = self._connection
+        if not first:
+            connection.execute("SAVEPOINT job")
         try:
-            work.value, work.outbox_changed, work.handed = work.run(self._connection)
+            work.value, work.outbox_changed, work.handed = work.run(connection)
         except BaseException as error:  # noqa: BLE001 - whatever it is, it belongs to the caller
             work.error = translated(error)
-            self._connection.execute("ROLLBACK TO job")
-        self._connection.execute("RELEASE job")
+            if first:
+                if connection.in_transaction:
+                    connection.execute("ROLLBACK")
+                connection.execute("BEGIN IMMEDIATE")
+            else:
+                connection.execute("ROLLBACK TO job")
+        if not first:
+            connection.execute("RELEASE job")
 
     def _fail(self, group: list[Work], error: BaseException) -> None:
         """Take back a group, and leave an error for each of its jobs that has none of its own."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import secrets
 import time
 import uuid
@@ -42,8 +43,9 @@ class SystemIds:
         else:
             self._last_ms, self._sequence = now_ms, 0
         value = self._last_ms << 80 | 0x7 << 76 | self._sequence << 64
-        value |= 0b10 << 62 | secrets.randbits(62)
-        return str(uuid.UUID(int=value))
+        value |= 0b10 << 62 | int.from_bytes(os.urandom(8)) >> 2
+        text = f"{value:032x}"
+        return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
 
     def uuid(self) -> str:
         """Give a random UUID (version 4)."""

@@ -55,6 +55,10 @@ def application(node: Node) -> Envelope:
 def routes(node: Node, management: Management) -> list[BaseRoute]:
     """Give every route: health, API, pages, and each room's own under the participant's path."""
     return [
+        # First what is called most: routes are tried one after another.
+        *exchange.routes(
+            lambda name: p.exchange if (p := node.participants.get(name)) is not None else None
+        ),
         Mount("/{participant}/data/ngsi-ld/v1", GeoJson(broker.app(lambda r: _governed(node, r)))),
         Mount("/{participant}/data/files/v1", dataplane.files(lambda name: _fetched(node, name))),
         Mount("/{participant}/ngsi-ld/v1", GeoJson(broker.app(lambda r: _owner(node, r)))),
@@ -71,9 +75,6 @@ def routes(node: Node, management: Management) -> list[BaseRoute]:
         *trust.authority_routes(node.authority),
         *trust.member_routes(node.membership),
         *catalogue.routes("/{participant}", lambda r: _served(node, r)),
-        *exchange.routes(
-            lambda name: p.exchange if (p := node.participants.get(name)) is not None else None
-        ),
         *dataplane.token_routes(lambda name: node.participant(name).tokens),
         *dataplane.signaling_routes(
             lambda name: node.participant(name).signaling, lambda r: operator_only(node, r)

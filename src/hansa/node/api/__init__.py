@@ -40,9 +40,10 @@ class Api:
         self._m = management
 
     def routes(self) -> list[Route]:
-        """Give all routes."""
+        """Give all routes, those of trade first: they are tried in order, and it is called most."""
         described = Route("/api/v1/openapi.json", problems(self._openapi), methods=["GET"])
-        return [described, *(self._route(operation) for operation in OPERATIONS)]
+        ordered = sorted(OPERATIONS, key=lambda operation: operation not in trade.NEGOTIATIONS)
+        return [described, *(self._route(operation) for operation in ordered)]
 
     def _route(self, operation: Operation) -> Route:
         async def endpoint(request: Request) -> Response:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
 from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+_STATUS_LINE = b"HTTP/1."
 WAITING_BYTES_MAX = 64 * 1024
 SENDING_BYTES = 128 * 1024
 """Send buffer of a connection. An answer whose right ends stops about this far ahead of its reader;
@@ -19,6 +21,42 @@ _REFUSAL = (
     b"HTTP/1.1 431 Request Header Fields Too Large\r\ncontent-type: application/problem+json\r\n"
     b"content-length: %d\r\nconnection: close\r\n\r\n%b" % (len(_BODY), _BODY)
 )
+
+
+class Joining:
+    """A transport that sends the head of an answer together with the body that follows at once.
+
+    One packet instead of two: one system call less here, one wake-up less over there. What does not
+    follow at once (events, streams) is not waited for.
+    """
+
+    def __init__(self, transport: Any) -> None:
+        self._transport = transport
+        self._head = b""
+
+    def write(self, data: bytes) -> None:
+        """Send, or hold back a head for the rest of this turn of the event loop."""
+        if self._head:
+            data, self._head = self._head + data, b""
+        elif data.startswith(_STATUS_LINE):
+            self._head = data
+            asyncio.get_running_loop().call_soon(self._flush)
+            return
+        self._transport.write(data)
+
+    def close(self) -> None:
+        """Send what is held back and close."""
+        self._flush()
+        self._transport.close()
+
+    def _flush(self) -> None:
+        if self._head:
+            data, self._head = self._head, b""
+            self._transport.write(data)
+
+    def __getattr__(self, name: str) -> Any:
+        """Leave the rest to the transport."""
+        return getattr(self._transport, name)
 
 
 class BoundedHttp(HttpToolsProtocol):
@@ -37,7 +75,7 @@ class BoundedHttp(HttpToolsProtocol):
         wire = transport.get_extra_info("socket")
         if wire is not None:
             wire.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SENDING_BYTES)
-        super().connection_made(transport)
+        super().connection_made(Joining(transport))  # type: ignore[arg-type]
 
     def data_received(self, data: bytes) -> None:
         """Take what came; refuse with 431 when too much of it is kept."""

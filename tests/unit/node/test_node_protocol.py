@@ -11,7 +11,7 @@ import pytest
 import uvicorn
 from starlette.types import Receive, Scope, Send
 
-from hansa.node.protocol import WAITING_BYTES_MAX, BoundedHttp
+from hansa.node.protocol import WAITING_BYTES_MAX, BoundedHttp, Joining
 
 LINE = b"POST /x HTTP/1.1\r\nHost: localhost\r\n"
 
@@ -94,3 +94,50 @@ async def test_bodies_are_not_bounded_here() -> None:
         pieces, _ = await told(port, chunked, *chunks, b"0\r\n\r\n")
     assert whole.endswith(b"%d\r\n0\r\n\r\n" % size) or whole.endswith(b"%d" % size)
     assert b"40000" in pieces
+
+
+class Wire:
+    """A transport that keeps what it was given."""
+
+    def __init__(self) -> None:
+        self.sent: list[bytes] = []
+
+    def write(self, data: bytes) -> None:
+        """Keep a piece."""
+        self.sent.append(data)
+
+    def close(self) -> None:
+        """Keep that it was closed."""
+        self.sent.append(b"closed")
+
+
+HEAD = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n"
+
+
+async def test_a_head_goes_with_the_body_that_follows_at_once() -> None:
+    wire = Wire()
+    joining = Joining(wire)
+    joining.write(HEAD)
+    joining.write(b"ok")
+    joining.write(b"more")
+    await asyncio.sleep(0)
+    assert wire.sent == [HEAD + b"ok", b"more"]
+
+
+async def test_a_head_does_not_wait_for_a_body_that_comes_later() -> None:
+    wire = Wire()
+    joining = Joining(wire)
+    joining.write(HEAD)
+    await asyncio.sleep(0)
+    assert wire.sent == [HEAD]
+    joining.write(b"event")
+    assert wire.sent == [HEAD, b"event"]
+
+
+async def test_a_head_is_sent_before_the_connection_closes() -> None:
+    wire = Wire()
+    joining = Joining(wire)
+    joining.write(HEAD)
+    joining.close()
+    await asyncio.sleep(0)
+    assert wire.sent == [HEAD, b"closed"]

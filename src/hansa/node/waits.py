@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from typing import TypeVar
 
 from hansa.exchange import Change
@@ -17,13 +17,14 @@ class Waits:
     """Callers that wait for negotiations and transfers of one participant."""
 
     def __init__(self) -> None:
-        self._events: dict[str, set[asyncio.Event]] = {}
+        self._events: dict[str, dict[asyncio.Event, Collection[str] | None]] = {}
         self._count = 0
 
     def changed(self, change: Change) -> None:
         """Wake who waits for this process; registered with `Exchange.on_change`."""
-        for event in self._events.get(change.id, ()):
-            event.set()
+        for event, wakes in self._events.get(change.id, {}).items():
+            if wakes is None or change.state in wakes:
+                event.set()
 
     async def until(
         self,
@@ -31,13 +32,16 @@ class Waits:
         look: Callable[[], Awaitable[T]],
         done: Callable[[T], bool],
         timeout_s: float,
+        wakes: Collection[str] | None = None,
     ) -> T:
-        """Look, and look again after each change, until it is `done` or the time is over."""
-        found = await look()
-        if done(found) or timeout_s <= 0 or self._count >= WAITING_MAX:
-            return found
+        """Look, and look again after each change, until it is `done` or the time is over.
+
+        With `wakes`, only after a change into one of these states.
+        """
+        if timeout_s <= 0 or self._count >= WAITING_MAX:
+            return await look()
         event = asyncio.Event()
-        self._events.setdefault(process_id, set()).add(event)
+        self._events.setdefault(process_id, {})[event] = wakes
         self._count += 1
         try:
             async with asyncio.timeout(timeout_s):
@@ -52,6 +56,6 @@ class Waits:
         finally:
             self._count -= 1
             waiting = self._events[process_id]
-            waiting.discard(event)
+            del waiting[event]
             if not waiting:
                 del self._events[process_id]

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from hansa.catalogue import RemoteDataset
-from hansa.exchange import ContractNegotiation, Role
+from hansa.exchange import NEGOTIATION, ContractNegotiation, Role
 from hansa.identity import Caller
 from hansa.kernel import Code, HansaError
 from hansa.node.management.access import Json, given
@@ -57,6 +57,7 @@ class Negotiations(Trade):
             lambda: p.exchange.negotiation(negotiation_id),
             lambda found: reached(found, wait, since),
             timeout_s,
+            None if since is not None else wait | NEGOTIATION.terminal,
         )
         return await self._negotiation(p, process, with_messages=True)
 

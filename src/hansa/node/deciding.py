@@ -36,7 +36,7 @@ from hansa.exchange import (
 from hansa.kernel import Clock, Code, HansaError
 from hansa.kernel.store import Kind, Store
 from hansa.node.adapters import declared_purpose
-from hansa.policy import Usage, compile_policy
+from hansa.policy import CompiledPolicy, Cut, Usage, compile_policy
 
 ERROR = "ERROR"
 _STATES = frozenset({*NegotiationState, *TransferState, ERROR} - {"START"})
@@ -45,6 +45,7 @@ _SCRIPTS_MAX = 1_000
 _SUBJECT_CHARACTERS_MAX = 512
 _AFTER_S_MAX = 3_600.0
 _TIMES_MAX = 1_000
+_POLICIES_MAX = 256
 
 
 class ScriptStep(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -80,6 +81,7 @@ class Deciding:
         self._did = did
         self._clock = clock
         self._scripts: dict[str, Script] = {}
+        self._policies: dict[tuple[bytes, str, Cut], CompiledPolicy] = {}
 
     async def load(self) -> None:
         """Read the scripts."""
@@ -118,7 +120,7 @@ class Deciding:
             "assigner": self._did,
             "assignee": process.counterparty,
         }
-        policy = compile_policy(agreement, target=dataset.id, selection=dataset.selection.cut())
+        policy = self._compiled(agreement, dataset)
         decision = policy.decide(
             Usage(
                 action="read",
@@ -133,6 +135,18 @@ class Deciding:
             return Decide.agree()
         reasons = "; ".join(reason.message for reason in decision.reasons)
         return Decide.refuse(decision.code, reasons or "The offer permits nothing any more.")
+
+    def _compiled(self, agreement: dict[str, Any], dataset: Dataset) -> CompiledPolicy:
+        """Compile an agreement to be, unless the same counterparty had the same one of late."""
+        selection = dataset.selection.cut()
+        key = (msgspec.json.encode(agreement), dataset.id, selection)
+        policy = self._policies.get(key)
+        if policy is None:
+            if len(self._policies) >= _POLICIES_MAX:
+                self._policies.clear()
+            policy = compile_policy(agreement, target=dataset.id, selection=selection)
+            self._policies[key] = policy
+        return policy
 
     # -- scripts ---------------------------------------------------------------------------------
 

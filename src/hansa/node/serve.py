@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 from pathlib import Path
 
@@ -14,6 +15,8 @@ from hansa.kernel.telemetry import configure_logging
 
 _log = structlog.get_logger("hansa.node")
 _STOP_TIMEOUT_S = 3
+_GARBAGE_AFTER = 10_000
+"""How many more containers are made than freed before cycles are looked for (default: 700)."""
 
 
 def read_secret(folder: Path) -> bytes:
@@ -42,8 +45,19 @@ def run(folder: Path) -> None:
     configure_logging(settings.log.level)
     _log.info("starting", node=settings.node.name, url=settings.base_url)
     server = uvicorn.Server(config(settings, folder))
+    _rarely_collect()
     server.run()
     _log.info("stopped", node=settings.node.name)
+
+
+def _rarely_collect() -> None:
+    """Keep what the program itself is made of out of every search for garbage, and search rarely.
+
+    Measured, that search took a sixth of the processor time of a node under load.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(_GARBAGE_AFTER)
 
 
 def config(settings: Settings, folder: Path) -> uvicorn.Config:

@@ -69,7 +69,12 @@ def publish_command(
         }
         made = _publish_bytes(client, base, source, words)
         look = f"{folder.url}/console/{folder.participant}/datasets/{made['dataset']['id']}"
-        show(made, as_json, [f"Published “{made['dataset']['title']}” as it is.", f"Look: {look}"])
+        lines = [
+            f"Published “{made['dataset']['title']}” as it is.",
+            f"Dataset {made['dataset']['id']}",
+            f"Look: {look}",
+        ]
+        show(made, as_json, lines)
         return
     fields = {
         "title": title or Path(source).stem,
@@ -122,6 +127,7 @@ def _report_publication(url: str, participant: str, answer: Json, as_json: bool)
     lines = [
         f"Published “{dataset['title']}”: {_rows(answer['accepted'])} accepted, "
         f"{answer['rejected_count']} set aside.",
+        f"Dataset {dataset['id']}",
         f"Terms: {dataset['offers'][0]['terms']['summary']}",
         f"Look: {url}/console/{participant}/datasets/{dataset['id']}",
     ]

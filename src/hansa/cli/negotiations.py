@@ -48,9 +48,14 @@ def _answers(negotiation_id: str, actions: Sequence[str]) -> list[str]:
 def print_messages(messages: Iterable[Message], quiet: bool) -> None:
     """Print messages, one line each: when, what it means, and why it has not arrived."""
     for message in messages:
-        late = not message.delivered and message.error
-        way = f"  (on its way: {message.error})" if late else ""
-        say(f"  {message.at.astimezone():%H:%M:%S}  {message.summary}{way}", quiet)
+        say(f"  {message.at.astimezone():%H:%M:%S}  {told(message)}", quiet)
+
+
+def told(message: Message) -> str:
+    """Give a message as a sentence, with why it has not arrived when it has not."""
+    if message.delivered or not message.error:
+        return message.summary
+    return f"{message.summary}  (on its way: {message.error})"
 
 
 def _report(found: Negotiation, quiet: bool) -> None:
@@ -173,7 +178,7 @@ def show_negotiation(negotiation: str, node: str | None, home: Path | None, as_j
     for text in found.terms.sentences:
         click.echo(f"  {text}")
     for message in found.messages:
-        click.echo(f"  {message.at.astimezone():%d %b %H:%M:%S}  {message.summary}")
+        click.echo(f"  {message.at.astimezone():%d %b %H:%M:%S}  {told(message)}")
     following = ""
     if found.refusal is not None:
         following = found.refusal.next
@@ -200,7 +205,7 @@ def follow_negotiation(
     _finish(city, negotiation, approve=False, wait_s=wait_s, as_json=as_json)
 
 
-def _verb(name: str, told: str, words: str, *, reason: bool = False) -> Callable[..., None]:
+def _verb(name: str, done: str, words: str, *, reason: bool = False) -> Callable[..., None]:
     """Make a command that does one of a negotiation's actions."""
 
     def command(
@@ -214,7 +219,7 @@ def _verb(name: str, told: str, words: str, *, reason: bool = False) -> Callable
         body = {} if reason is None else {"reason": reason}
         found = client.post(path_of(base, "negotiations", negotiation, name), body)
         follow = f"Next: hansa negotiation follow {found['id']}"
-        show(found, as_json, [told, *([] if name == "terminate" else [follow])])
+        show(found, as_json, [done, *([] if name == "terminate" else [follow])])
 
     command.__doc__ = words
     made: Callable[..., None] = click.argument("negotiation")(node_options(command))

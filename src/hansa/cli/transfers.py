@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from hansa.cli.negotiations import print_messages
+from hansa.cli.negotiations import print_messages, told
 from hansa.cli.options import (
     connect,
     node_options,
@@ -60,7 +60,7 @@ def show_transfer(transfer: str, node: str | None, home: Path | None, as_json: b
     found = partner(connected).transfer(transfer)
     click.echo(f"{found.dataset_title} ({found.format}): {found.state}, {_progress(found)}")
     for message in found.messages:
-        click.echo(f"  {message.at.astimezone():%d %b %H:%M:%S}  {message.summary}")
+        click.echo(f"  {message.at.astimezone():%d %b %H:%M:%S}  {told(message)}")
     if found.refusal is not None:
         click.echo(found.refusal.sentence)
         tell(f"Next: {found.refusal.next}")
@@ -231,7 +231,7 @@ def fetch_transfer(
     show(done, as_json, [f"{file}: {done['bytes']} bytes"])
 
 
-def _verb(command_name: str, action: str, told: str, words: str, *, reason: bool = False) -> None:
+def _verb(command_name: str, action: str, done: str, words: str, *, reason: bool = False) -> None:
     """Make a command that does one of a transfer's actions."""
 
     def command(
@@ -244,7 +244,7 @@ def _verb(command_name: str, action: str, told: str, words: str, *, reason: bool
         _, client, base = connect(node, home)
         body = {} if reason is None else {"reason": reason}
         found = client.post(path_of(base, "transfers", transfer, action), body)
-        show(found, as_json, [told])
+        show(found, as_json, [done, f"Next: hansa transfer show {transfer}"])
 
     command.__doc__ = words
     made: Callable[..., None] = click.argument("transfer")(node_options(command))

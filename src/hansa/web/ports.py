@@ -121,8 +121,12 @@ class DataSource(Protocol):
         """Give one DatasetView."""
         ...
 
-    async def sample(self, caller: Caller, participant: str, dataset_id: str) -> Json:
+    async def sample(
+        self, caller: Caller, participant: str, dataset_id: str, *, read: bool = False
+    ) -> Json:
         """Give a real sample of a dataset, as far as the caller may see it.
+
+        One that is `counted` (each reading is a use that was agreed) is read with `read` only.
 
         `{"rows": [{"id", "type", "values": {name: value}}], "geojson": FeatureCollection|None,
         "total": int|None, "reason": why there is none|None}`.

@@ -260,7 +260,9 @@ class FakeSource(Trade):
                 return found
         raise HansaError(Code.not_found, "There is no such dataset.", "Search the catalogue.")
 
-    async def sample(self, caller: Caller, participant: str, dataset_id: str) -> Json:
+    async def sample(
+        self, caller: Caller, participant: str, dataset_id: str, *, read: bool = False
+    ) -> Json:
         found = await self.dataset(caller, participant, dataset_id)
         if not found["own"] and not found["agreement_id"]:
             return {"rows": [], "geojson": None, "total": None,

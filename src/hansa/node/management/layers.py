@@ -28,11 +28,15 @@ _NOT_SHOWN = frozenset({"id", "type", "location", "@context", "scope"})
 
 
 class Layer(msgspec.Struct, frozen=True, kw_only=True):
-    """A dataset on the map. `transfer_id` is set for a received one."""
+    """A dataset on the map. `transfer_id` is set for a received one.
+
+    `counted` when the agreement permits a number of uses: then a person decides about each.
+    """
 
     id: str
     dataset: Dataset | RemoteDataset
     transfer_id: str | None = None
+    counted: bool = False
 
     @property
     def measured(self) -> Attribute | None:
@@ -50,12 +54,14 @@ class Layer(msgspec.Struct, frozen=True, kw_only=True):
         return units[0] if units else None
 
 
-async def features(p: Participant, layer: Layer, at: datetime | None) -> list[Json]:
+async def features(
+    p: Participant, layer: Layer, at: datetime | None, *, most: int = ENTITIES_MAX
+) -> list[Json]:
     """Give the features of a layer; with `at`, measured values that hold in that quarter-hour.
 
     HansaError as the provider refuses for a received layer.
     """
-    entities = await _entities(p, layer)
+    entities = await _entities(p, layer, most)
     attribute = layer.measured
     if at is not None and attribute is not None:
         values = await _values_at(p, layer, attribute.name, at)
@@ -78,7 +84,7 @@ def _feature(entity: Json) -> Json | None:
     }
 
 
-async def _entities(p: Participant, layer: Layer) -> list[Json]:
+async def _entities(p: Participant, layer: Layer, most: int) -> list[Json]:
     if layer.transfer_id is None:
         assert isinstance(layer.dataset, Dataset), "an own layer has an own dataset"
         scope = Scope(permits=(layer.dataset.selection.cut(),))
@@ -91,12 +97,12 @@ async def _entities(p: Participant, layer: Layer) -> list[Json]:
             if after is None:
                 break
         return found
-    found = []
-    while len(found) < ENTITIES_MAX:
-        query = {"limit": _PAGE, "offset": len(found), "options": "keyValues"}
+    found, size = [], min(_PAGE, most)
+    while len(found) < most:
+        query = {"limit": size, "offset": len(found), "options": "keyValues"}
         batch = await _fetch(p, layer, "entities", query)
         found += batch
-        if len(batch) < _PAGE:
+        if len(batch) < size:
             break
     return found
 

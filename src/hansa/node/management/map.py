@@ -17,12 +17,14 @@ from hansa.node.management import layers as reading
 from hansa.node.management.access import Access, Json
 from hansa.node.management.layers import STEP, Layer
 from hansa.node.participant import Participant
+from hansa.policy import count_limit
 
 _SPAN = timedelta(hours=24)
 _SPAN_MAX = timedelta(days=10 * 365)
 _SAMPLE = 20
 _LIST_MAX = 200
 _HISTORY = timedelta(days=2)
+_COUNTED = "Each reading is one of the uses that were agreed: nothing is read by itself."
 
 
 class Map(Access):
@@ -64,17 +66,28 @@ class Map(Access):
         layer = await self._layer(p, layer_id)
         return await self._course(p, layer, layer.measured, entity or None)
 
-    async def sample(self, caller: Caller, participant: str, dataset_id: str) -> Json:
-        """Give a real sample of a dataset, as far as it may be seen from here."""
+    async def sample(
+        self, caller: Caller, participant: str, dataset_id: str, *, read: bool = False
+    ) -> Json:
+        """Give a real sample of a dataset, as far as it may be seen from here.
+
+        Where each reading counts as a use (`counted`), nothing is read unless `read` says so.
+        """
         p = self.participant(caller, participant)
         layer = await self._layer_of(p, dataset_id)
         measured = layer.measured if layer is not None else None
         name = measured.name if measured else None
-        nothing: Json = {"rows": [], "geojson": None, "total": None, "measured": name}
+        counted = layer is not None and layer.counted
+        nothing: Json = {
+            **{"rows": [], "geojson": None, "total": None, "measured": name, "counted": counted}
+        }
+        if layer is not None and counted and not read:
+            return {**nothing, "reason": _COUNTED}
         if layer is None:
             return {**nothing, "reason": "No agreement yet: the provider shows no sample."}
         try:
-            features = await reading.features(p, layer, None)
+            most = _SAMPLE if counted else reading.ENTITIES_MAX  # one page is one use
+            features = await reading.features(p, layer, None, most=most)
         except HansaError as error:
             return {**nothing, "reason": error.title}
         rows = [
@@ -101,10 +114,13 @@ class Map(Access):
     async def history(
         self, caller: Caller, participant: str, dataset_id: str, attribute: str
     ) -> Json:
-        """Give the course of one attribute of a dataset, as the mean of its entities."""
+        """Give the course of one attribute of a dataset, as the mean of its entities.
+
+        Not of one whose every reading counts as a use: HansaError not_found.
+        """
         p = self.participant(caller, participant)
         layer = await self._layer_of(p, dataset_id)
-        if layer is None:
+        if layer is None or layer.counted:
             raise HansaError(Code.not_found, "There is no history of this dataset here.")
         wanted = next((a for a in layer.dataset.attributes if a.name == attribute), None)
         return await self._course(p, layer, wanted or layer.measured, None)
@@ -144,7 +160,10 @@ class Map(Access):
             if known is None or known.id in received:
                 continue
             received[known.id] = Layer(
-                id=f"received-{transfer.id}", dataset=known, transfer_id=transfer.id
+                id=f"received-{transfer.id}",
+                dataset=known,
+                transfer_id=transfer.id,
+                counted=await _counted(p, transfer.agreement_id),
             )
         return [*own, *received.values()]
 
@@ -162,7 +181,10 @@ class Map(Access):
         dataset = layer.dataset
         stopped, features = None, []
         try:
-            features = await reading.features(p, layer, None)
+            if layer.counted:
+                stopped = _COUNTED
+            else:
+                features = await reading.features(p, layer, None)
         except HansaError as error:
             stopped = f"{error.title} {error.detail}".strip()
         kinds = {f["geometry"]["type"] for f in features}
@@ -205,6 +227,8 @@ class Map(Access):
         return await p.slip(agreement.policy, agreement.dataset_id)
 
     async def _find(self, p: Participant, layer: Layer, entity_id: str) -> Json | None:
+        if layer.counted:  # to look whether it is there would be a use
+            return None
         try:
             return await reading.entity(p, layer, entity_id)
         except HansaError:
@@ -230,6 +254,15 @@ class Map(Access):
             "aggregation": None if entity else f"mean of {len(rows)}",
             "points": _mean(rows),
         }
+
+
+async def _counted(p: Participant, agreement_id: str) -> bool:
+    """Say whether an agreement permits a number of uses."""
+    try:
+        agreement = await p.exchange.agreement(agreement_id)
+        return count_limit(agreement.policy) is not None
+    except HansaError:  # nothing can be read under it
+        return False
 
 
 def _whole(sources: list[str]) -> list[str]:

@@ -84,7 +84,8 @@ def _with_unit(attributes: list[Json], first: str | None) -> list[Json]:
 
 async def _sample(visit: Visit, dataset_id: str) -> Json:
     try:
-        return await visit.source.sample(visit.caller, visit.id, dataset_id)
+        read = bool(visit.query("read"))
+        return await visit.source.sample(visit.caller, visit.id, dataset_id, read=read)
     except HansaError as error:
         return {"rows": [], "geojson": None, "total": None, "reason": error.title}
 
@@ -110,7 +111,8 @@ async def dataset(visit: Visit) -> Response:
     attribute = visit.query("attribute")
     if attribute not in names:
         attribute = names[0] if names else ""
-    history = await _history(visit, dataset_id, attribute)
+    counted = bool(sample.get("counted"))
+    history = None if counted else await _history(visit, dataset_id, attribute)
     facts: dict[str, Any] = {
         "dataset": found,
         "sample": sample,

@@ -194,3 +194,36 @@ async def test_both_sides_show_their_process(world: World) -> None:
         )  # fmt: skip
         status, process = await world.get(side, f"/transfers/{transfer}")
         assert (status, process["state"]) == (200, "STARTED")
+
+
+@pytest.mark.parametrize(
+    ("members", "field"),
+    [
+        ({"format": "x" * 513}, "format has 1 to 512"),
+        ({"format": ""}, "format has 1 to 512"),
+        (
+            {
+                "dataAddress": {
+                    "@type": "DataAddress",
+                    "endpointType": "x",
+                    "endpointProperties": [{"name": f"n{n}", "value": "v"} for n in range(51)],
+                }
+            },
+            "at most 50 properties",
+        ),
+    ],
+    ids=["long", "empty", "properties"],
+)
+async def test_a_transfer_request_is_bounded(
+    world: World, members: dict[str, Any], field: str
+) -> None:
+    asked = message(
+        "TransferRequestMessage",
+        consumerPid="urn:uuid:c",
+        agreementId="urn:uuid:a",
+        format="HttpData-PUSH",
+        callbackAddress="http://consumer",
+    )
+    status, error = await world.post(world.provider, "/transfers/request", {**asked, **members})
+    assert (status, error["code"]) == (400, "invalid_field")
+    assert field in error["reason"][0]

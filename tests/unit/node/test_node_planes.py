@@ -12,6 +12,7 @@ from hansa.dataplane import PeerKind
 from hansa.kernel import Code, HansaError
 from hansa.kernel.settings import ParticipantSettings, Settings
 from hansa.node.runtime import Node
+from node_world import World
 
 
 def node(folder: Path, *planes: str) -> Node:
@@ -48,3 +49,25 @@ async def test_a_file_that_is_no_registration_is_named(tmp_path: Path, text: str
     assert "plane.json" in caught.value.title
     await running.client.close()
     await running.database.close()
+
+
+async def test_a_format_that_nobody_offers_is_named_on_both_sides(world: World) -> None:
+    concluded = await world.agree(await world.publish())
+    asked = {"agreement_id": concluded["agreement_id"], "format": "Nobody-PULL"}
+    status, found, _ = await world.api("POST", "/participants/east/transfers", asked)
+    assert (status, found["code"], found["field"]) == (400, "invalid_field", "format")
+    assert "HttpData-PULL" in found["detail"], "it says what there is"
+    message = {
+        "@context": ["https://w3id.org/dspace/2025/1/context.jsonld"],
+        "@type": "TransferRequestMessage",
+        "consumerPid": "urn:uuid:asked",
+        "agreementId": concluded["agreement_id"],
+        "format": "Nobody-PULL",
+        "callbackAddress": world.east.dsp_url,
+    }
+    headers = {"Authorization": await world.east.gate.authorization_for(world.west.did)}
+    url = f"{world.west.dsp_url}/transfers/request"
+    async with world.http.post(url, json=message, headers=headers) as answer:
+        refused = await answer.json()
+    assert (answer.status, refused["code"]) == (400, "invalid_field")
+    assert "Nobody-PULL" in refused["reason"][0]

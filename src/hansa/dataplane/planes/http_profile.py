@@ -36,6 +36,8 @@ class HttpProfiles:
 
     async def serves(self, flow: DataFlow) -> bool:
         """Say whether a plane of ours does."""
+        if flow.profile not in _OURS:
+            return False
         try:
             await self._plane(flow)
         except HansaError:

@@ -21,6 +21,8 @@ from hansa.kernel.jsonld import DSP_CONTEXT_URL, is_plain, to_dsp_compact
 _FULL_ROAD_BYTES_MAX = 64 * 1024
 _PID_CHARACTERS_MAX = 512
 _URL_CHARACTERS_MAX = 2048
+_FORMAT_CHARACTERS_MAX = 512
+_PROPERTIES_MAX = 50
 
 
 class Inbound(msgspec.Struct, frozen=True, kw_only=True):
@@ -141,6 +143,7 @@ def decode(document: Mapping[str, Any], wire_type: str) -> Inbound:
     """
     address = document.get("dataAddress")
     if isinstance(address, dict):
+        _check_few(address)
         document = {**document, "dataAddress": read_address(address)}
     found = document.get("@type")
     if found != wire_type:
@@ -166,6 +169,8 @@ def decode(document: Mapping[str, Any], wire_type: str) -> Inbound:
         check_policy(message.agreement, "Agreement")
         fields["agreement"] = message.agreement
     if isinstance(message, _TransferRequest):
+        if not 0 < len(message.format) <= _FORMAT_CHARACTERS_MAX:
+            raise _invalid("format", f"A format has 1 to {_FORMAT_CHARACTERS_MAX} characters.")
         fields["agreement_id"], fields["format"] = message.agreement_id, message.format
     if isinstance(message, (_TransferRequest, _TransferStart)):
         fields["address"] = _address(message.data_address)
@@ -173,6 +178,14 @@ def decode(document: Mapping[str, Any], wire_type: str) -> Inbound:
         fields["code"] = message.code
         fields["reason"] = reasons(message.reason)
     return Inbound(**fields)
+
+
+def _check_few(address: Mapping[str, Any]) -> None:
+    """Refuse an address with so many properties that it would be read for long."""
+    listed = address.get("endpointProperties")
+    if isinstance(listed, list) and len(listed) > _PROPERTIES_MAX:
+        field = "dataAddress.endpointProperties"
+        raise _invalid(field, f"An address has at most {_PROPERTIES_MAX} properties.")
 
 
 def _message_id(document: Mapping[str, Any], fields: Mapping[str, Any]) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 from datetime import datetime
+from hashlib import sha256
 from pathlib import Path
 from urllib.parse import quote
 
@@ -20,6 +21,8 @@ from hansa.dataplane.resources import (
 )
 from hansa.kernel import Clock, Code, HansaError
 from hansa.kernel.store import Kind, Store, Tx
+
+_NAME_MAX = 200
 
 
 class Received(msgspec.Struct, frozen=True, kw_only=True):
@@ -191,8 +194,9 @@ def _unlinked(path: Path) -> None:
 
 
 def _plain(transfer_id: str) -> str:
-    """Give an id as the name of a file: nothing in it can leave the folder."""
-    return quote(transfer_id, safe="").replace(".", "%2E")[:200]
+    """Give an id as the name of a file: nothing in it can leave the folder, no two are one."""
+    name = quote(transfer_id, safe="").replace(".", "%2E")
+    return name if len(name) <= _NAME_MAX else sha256(transfer_id.encode()).hexdigest()
 
 
 def plain_name(name: str) -> str:

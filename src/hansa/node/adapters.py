@@ -155,8 +155,22 @@ class Plane:
         return _opened(await self._flows.prepare(flow_of(transfer), _place(address)))
 
     async def requested(self, transfer: TransferProcess, address: DataAddress) -> None:
-        """Keep where the consumer wants a push."""
-        await self._flows.requested(flow_of(transfer), plane_address(address))
+        """Keep where the consumer wants a push; HansaError outbound_blocked (400), invalid_field.
+
+        The address is the consumer's mistake, not a failure of ours that may pass.
+        """
+        try:
+            await self._flows.requested(flow_of(transfer), plane_address(address))
+        except HansaError as error:
+            if error.code is not Code.outbound_blocked:
+                raise
+            raise HansaError(
+                error.code,
+                error.title,
+                "Give a `dataAddress` that can be reached from outside.",
+                status=400,
+                field="dataAddress",
+            ) from error
 
     async def start(self, transfer: TransferProcess, agreement: Agreement) -> Opened:
         """Open (or renew) the access of a transfer that we provide."""

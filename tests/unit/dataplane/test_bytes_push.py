@@ -511,3 +511,11 @@ async def test_a_receiver_that_names_its_own_offset_does_not_poll_for_one_use(
         await asyncio.sleep(0.3)
         assert len(read) == seen, "nothing more is sent when the uses are spent"
         assert seen <= 4, f"two uses gave {read}"
+
+
+async def test_long_ids_that_begin_alike_are_files_of_their_own(world: World) -> None:
+    """A foreign control plane names its flows itself."""
+    files = world.consumer.received
+    one, other = (files.part("x" * 300 + end) for end in "ab")
+    assert one.path != other.path
+    assert files.part("../" * 90).path.parent == files.folder

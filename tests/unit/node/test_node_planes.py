@@ -71,3 +71,29 @@ async def test_a_format_that_nobody_offers_is_named_on_both_sides(world: World) 
         refused = await answer.json()
     assert (answer.status, refused["code"]) == (400, "invalid_field")
     assert "Nobody-PULL" in refused["reason"][0]
+
+
+@pytest.mark.parametrize("format", ["NgsiLd-PUSH", "HttpData-PUSH"])
+async def test_a_push_to_where_we_may_not_call_is_refused_for_good(
+    world: World, format: str
+) -> None:
+    concluded = await world.agree(await world.publish())
+    message = {
+        "@context": ["https://w3id.org/dspace/2025/1/context.jsonld"],
+        "@type": "TransferRequestMessage",
+        "consumerPid": "urn:uuid:asked",
+        "agreementId": concluded["agreement_id"],
+        "format": format,
+        "callbackAddress": world.east.dsp_url,
+        "dataAddress": {
+            "@type": "DataAddress",
+            "endpointType": "https://w3id.org/idsa/v4.1/HTTP",
+            "endpoint": "http://169.254.169.254/latest",
+        },
+    }
+    headers = {"Authorization": await world.east.gate.authorization_for(world.west.did)}
+    url = f"{world.west.dsp_url}/transfers/request"
+    async with world.http.post(url, json=message, headers=headers) as answer:
+        refused = await answer.json()
+    assert (answer.status, refused["code"]) == (400, "outbound_blocked"), "no 5xx to be repeated"
+    assert (await world.done("GET", "/participants/west/transfers"))["items"] == []

@@ -318,6 +318,7 @@ class HttpPush:
         """Refuse an address that can't be sent to, and terms that would need a filter."""
         if address is not None:
             _check_address(address)
+            self._client.check(address.endpoint)
         if flow.role is not FlowRole.provider:
             return
         if await self._resources.resource(flow.dataset_id) is not None:

@@ -18,13 +18,17 @@ _SFTP = "SFTP"
 
 
 class Field(msgspec.Struct, frozen=True, kw_only=True):
-    """One field of an address: its name in the address, its title, an example."""
+    """One field of an address: its name in the address, its title, an example.
+
+    `lines`: a text of several lines.
+    """
 
     name: str
     title: str
     example: str = ""
     secret: bool = False
     required: bool = False
+    lines: bool = False
 
 
 class Way(msgspec.Struct, frozen=True, kw_only=True):
@@ -102,8 +106,15 @@ _WAYS = (
         fields=(
             Field(name="endpoint", title="Server", example="sftp://example.org:22", required=True),
             Field(name="path", title="Folder or file", example="/in/air.ndjson", required=True),
-            _USER,
+            Field(name="username", title="User name", example="traffic", required=True),
             _PASSWORD,
+            Field(
+                name="privateKey",
+                title="Private key, in place of a password",
+                example="-----BEGIN OPENSSH PRIVATE KEY-----",
+                secret=True,
+                lines=True,
+            ),
             Field(
                 name="hostKey",
                 title="The server's key",

@@ -195,4 +195,11 @@ def test_where_a_push_goes() -> None:
     with pytest.raises(HansaError, match="Topic is missing") as refused:
         push_form.address("Mqtt-PUSH", {"Mqtt-PUSH.endpoint": "mqtts://b"})
     assert refused.value.facts["field"] == "Mqtt-PUSH.topic"
+    sftp = {"endpoint": "sftp://f", "path": "in/", "username": "u", "hostKey": "ssh-ed25519 AAAA"}
+    form = {f"Sftp-PUSH.{name}": value for name, value in sftp.items()}
+    form["Sftp-PUSH.privateKey"] = "-----BEGIN\nabc\n-----END"
+    given = push_form.address("Sftp-PUSH", form)
+    assert given is not None
+    assert given["properties"]["privateKey"] == "-----BEGIN\nabc\n-----END"
+    assert "Sftp-PUSH.privateKey" not in push_form.without_secrets(form)
     assert push_form.way_of("Kafka-PULL").title == "Kafka-PULL"

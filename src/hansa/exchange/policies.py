@@ -102,7 +102,10 @@ def _invalid(field: str, title: str) -> HansaError:
 
 def same_terms(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
     """Say whether two policies have the same rules and profile; parties and ids do not count."""
-    return bool(_canonical(_terms(one), 0) == _canonical(_terms(other), 0))
+    mine, theirs = _terms(one), _terms(other)
+    if _sorted(mine) == _sorted(theirs):  # not `==`: to Python, true is 1
+        return True
+    return bool(_canonical(mine, 0) == _canonical(theirs, 0))
 
 
 def _terms(policy: Mapping[str, Any]) -> dict[str, Any]:
@@ -136,7 +139,7 @@ def _canonical_object(value: Mapping[str, Any], depth: int) -> dict[str, Any]:
         if name in _LISTS:
             items = member if isinstance(member, list) else [member]
             found = [_canonical(item, depth + 1) for item in items]
-            if name in _ORDERLESS:
+            if name in _ORDERLESS and len(found) > 1:
                 found.sort(key=_sorted)
             if found:
                 plain[name] = found

@@ -67,6 +67,14 @@ def test_changed_terms_are_not_the_same(other: dict[str, Any]) -> None:
     assert not same_terms(OFFER, other)
 
 
+def test_a_truth_value_is_not_a_number() -> None:
+    one, true = (
+        _offer(permission=[{**RULE, "constraint": [{**ONE, "rightOperand": value}]}])
+        for value in (1, True)
+    )
+    assert not same_terms(one, true)
+
+
 def test_order_counts_only_in_a_sequence() -> None:
     two = {**ONE, "leftOperand": "purpose", "rightOperand": "planning"}
     for name, same in (("and", True), ("or", True), ("xone", True), ("andSequence", False)):

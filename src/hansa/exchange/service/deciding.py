@@ -77,6 +77,16 @@ class Decisions(Core):
             return process
         return self._carry_out(work, process, decision, asked.error)
 
+    def check_fresh(self, process: Process, state: str, asked: Asked | None) -> None:
+        """Raise Stale, as `follow` would, before anything is written for entering `state`."""
+        if state in machine_of(process).terminal:
+            return
+        entered = {**process.entered, state: process.entered.get(state, 0) + 1}
+        if state == process.state:
+            entered = process.entered
+        if asked is None or asked.step.process.entered != entered:
+            raise Stale
+
     async def work_decision(self, action: Action) -> None:
         """Carry out a decision whose time has come, unless the process has moved on."""
         decision = msgspec.convert(action.body["decision"], Decide)

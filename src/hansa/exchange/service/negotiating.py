@@ -269,6 +269,7 @@ class Negotiations(Decisions):
                 return self._repeated_agreement(work, process, inbound)
             if verdict is Verdict.illegal:
                 raise illegal(process, inbound.message)
+            self.check_fresh(process, after, asked)
             taken = work.take(process, inbound, after, **_effects(process, inbound))
             return self.follow(work, taken, asked)
 

@@ -39,8 +39,10 @@ from hansa.broker.store import (
     attributes_in,
     attributes_present,
     begin,
+    erase,
     kinds_present,
     load,
+    remembered,
     takes_long,
     types_in,
 )
@@ -129,6 +131,24 @@ class Broker:
         gone = await self._write(lambda writing: writing.delete(list(dict.fromkeys(ids))))
         self._tell(gone)
         return gone
+
+    async def forget(self, limit: int = 500) -> int:
+        """Erase up to `limit` of all entities, with history and ids; give how many those were.
+
+        Call it until it gives 0. Names of types and attributes stay.
+        """
+        now = micros(self._clock.now())
+
+        def job(tx: Tx, vocabulary: Vocabulary) -> tuple[int, list[str]]:
+            found = remembered(tx, self._dialect, vocabulary.p, limit)
+            writing = Writing(tx, self._dialect, vocabulary, now)
+            gone = writing.delete([identifier for _, identifier, kind in found if kind > 0])
+            erase(tx, self._dialect, vocabulary.p, [number for number, _, _ in found])
+            return len(found), gone
+
+        count, gone = await self._transact(job, slow=True)
+        self._tell(gone)
+        return count
 
     def _tell(self, ids: Sequence[str]) -> None:
         if ids:

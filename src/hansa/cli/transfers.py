@@ -191,6 +191,17 @@ def transfer_access(transfer: str, node: str | None, home: Path | None, as_json:
     show(access, as_json, [access["curl"]])
 
 
+@transfer_command.command("forget")
+@click.argument("transfer")
+@node_options
+def forget_transfer(transfer: str, node: str | None, home: Path | None, as_json: bool) -> None:
+    """Delete the data that a transfer brought to your node, once it is over."""
+    _, client, base = connect(node, home)
+    found = client.post(path_of(base, "transfers", transfer, "forget"))
+    file = " and the file" if found["file"] else ""
+    show(found, as_json, [f"Deleted {found['entities']} entities{file}. The log stays."])
+
+
 @transfer_command.command("fetch")
 @click.argument("transfer")
 @click.option(

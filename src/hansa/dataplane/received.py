@@ -183,6 +183,20 @@ class ReceivedFiles:
         path = self.part(transfer_id).path
         await in_thread(_unlinked, path)
 
+    async def forget(self, transfer_id: str) -> bool:
+        """Delete what came, whole or in part; say whether a whole file was there."""
+        await self.discard(transfer_id)
+        found = await self.get(transfer_id)
+        if found is None:
+            return False
+        await in_thread(_unlinked, self.path(found))
+
+        def job(tx: Tx) -> None:
+            tx.delete(RECEIVED, transfer_id)
+
+        await self._store.write(job)
+        return True
+
 
 def _moved(source: Path, target: Path) -> None:
     target.parent.mkdir(parents=True, exist_ok=True, mode=0o700)

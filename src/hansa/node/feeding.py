@@ -110,6 +110,13 @@ class Mirrors:
             await broker.delete(gone)
         return wrong
 
+    async def forget(self, flow_id: str) -> int:
+        """Erase what a flow received, history too; give how many entities those were."""
+        broker, count = self.broker(flow_id), 0
+        while erased := await broker.forget():
+            count += erased
+        return count
+
 
 class Pushing:
     """What one participant sends by itself, and where it takes what others send."""

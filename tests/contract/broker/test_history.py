@@ -252,3 +252,19 @@ async def test_views_apply_to_the_evolution(street: Broker) -> None:
     ):
         (found,) = shown(await street.evolution(EVERYTHING, urn(1), asked, view))
         assert found["power"] == [expected]
+
+
+async def test_what_is_forgotten_leaves_no_history(street: Broker) -> None:
+    await street.delete([urn(2)])
+    assert await street.forget(1) == 1
+    assert await street.forget() == 1
+    assert await street.forget() == 0
+    assert (await street.query(EVERYTHING, Query(), Slice(count=True))).items == []
+    assert await street.types(EVERYTHING) == []
+    for n in (1, 2):
+        with pytest.raises(HansaError) as caught:
+            await street.evolution(EVERYTHING, urn(n), TemporalQuery())
+        assert caught.value.code is Code.not_found
+    await street.upsert([shop(1, power=measured(5, 3), location=point(4.3, 52.0))])
+    (found,) = shown(await street.evolution(EVERYTHING, urn(1), TemporalQuery()))
+    assert found["power"] == [measured(5, 3)], "it begins anew"

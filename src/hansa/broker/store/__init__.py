@@ -12,6 +12,7 @@ from hansa.broker.store.changes import (
 from hansa.broker.store.compiled import Compiled, takes_long
 from hansa.broker.store.cursor import SECRET_BYTES, Cursor
 from hansa.broker.store.evolution import Past
+from hansa.broker.store.forgetting import erase, remembered
 from hansa.broker.store.listing import attributes_in, attributes_present, kinds_present, types_in
 from hansa.broker.store.reading import Reading
 from hansa.broker.store.selection import Selection, Selector, compile_query
@@ -42,11 +43,13 @@ __all__ = [
     "begin",
     "changes_after",
     "compile_query",
+    "erase",
     "kinds_present",
     "last_change",
     "load",
     "next_observed",
     "observed_in",
+    "remembered",
     "takes_long",
     "types_in",
     "world_of",

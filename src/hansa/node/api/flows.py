@@ -63,6 +63,14 @@ async def _data(m: Management, c: Call) -> Response:
     return Response(found.body, found.status, headers={**found.headers, **_FOREIGN})
 
 
+class Forgotten(msgspec.Struct, frozen=True, kw_only=True):
+    """What was deleted: the number of entities, and whether a file was."""
+
+    id: str
+    entities: int
+    file: bool
+
+
 class _Passing(StreamingResponse):
     """Pass an answer on, and close it whatever becomes of the one who reads it."""
 
@@ -156,6 +164,12 @@ OPERATIONS: tuple[Operation, ...] = (
         Transfer,
     ),
     post(f"{_T}/{{id}}/terminate", "End a transfer", _terminate, Transfer, bodies.Reason),
+    post(
+        f"{_T}/{{id}}/forget",
+        "Delete the data that a transfer brought here, once it is over",
+        lambda m, c: m.forget_transfer(*c.one),
+        Forgotten,
+    ),
     get(f"{_T}/{{id}}/access", "URL and token of a running transfer", _access, Access),
     get(
         f"{_T}/{{id}}/data/{{path}}",

@@ -11,8 +11,8 @@ from typing import Any
 import msgspec
 
 from hansa.catalogue import Approval, Resource
-from hansa.dataplane import StreamedAnswer, file_name, plain_name
-from hansa.exchange import Role
+from hansa.dataplane import NgsiLdPush, StreamedAnswer, file_name, plain_name
+from hansa.exchange import Role, TransferState
 from hansa.identity import Caller
 from hansa.kernel import Code, HansaError
 from hansa.node.management.access import Json, given
@@ -129,6 +129,28 @@ class Resources(Data, Trade):
         if found is None:
             return None
         return p.carrying.received.path(found), found.name, found.media_type, found.digest
+
+    async def forget_transfer(self, caller: Caller, participant: str, transfer_id: str) -> Json:
+        """Delete the data that a transfer brought here, once it is over; its log and counts stay.
+
+        What was fetched and kept elsewhere is not known here. HansaError illegal_state.
+        """
+        p = self.participant(caller, participant)
+        process = await p.exchange.transfer(transfer_id)
+        over = process.state in (TransferState.COMPLETED, TransferState.TERMINATED)
+        if process.role is not Role.consumer or not over:
+            raise HansaError(
+                Code.illegal_state,
+                "The data of this transfer can't be deleted now.",
+                "A consumer deletes what it received, once the transfer is over.",
+                next=f"hansa transfer show {transfer_id}",
+            )
+        mirrored = process.format in NgsiLdPush.profiles
+        entities = await p.pushing.mirrors.forget(transfer_id) if mirrored else 0
+        file = await p.carrying.received.forget(transfer_id)
+        if entities or file:
+            p.journal.note("transfer.forgotten", "Deleted what a transfer brought", transfer_id)
+        return {"id": transfer_id, "entities": entities, "file": file}
 
     @asynccontextmanager
     async def passing(

@@ -176,3 +176,34 @@ def test_what_is_pushed_is_the_filtered_copy(
         await consumer.follow()
 
     run(play())
+
+
+def test_a_repeat_is_marked_as_one_until_it_shows_something_else(run: Run, fresh: Fresh) -> None:
+    """A try that was not acknowledged is rendered anew, in a round and at an instant of its own."""
+
+    async def told(broker: Broker) -> tuple[bytes, bytes]:
+        feed = Feed("urn:uuid:flow", BrokerEntities(broker), _clock)
+
+        class Right:
+            async def scope(_: Right) -> Scope:  # noqa: N805
+                return Scope.everything()
+
+        items = feed.items("", Right())  # type: ignore[arg-type]
+        item = await anext(items)
+        await items.aclose()
+        assert item.body is not None
+        return item.mark, item.body
+
+    async def check() -> None:
+        broker = fresh()
+        mark = {"id": "urn:ngsi-ld:Mark:1", "type": "Mark"}
+        await broker.upsert([{**mark, "of": {"type": "Property", "value": 1}}])
+        first = await told(broker)
+        _clock.move(60)
+        again = await told(broker)
+        assert again[0] == first[0]
+        assert again[1] != first[1], "it says when it was told"
+        await broker.upsert([{**mark, "of": {"type": "Property", "value": 2}}])
+        assert (await told(broker))[0] != first[0]
+
+    run(check())

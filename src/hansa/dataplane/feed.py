@@ -335,7 +335,7 @@ class Feed:
             body=write_notification(identifier, self._flow_id, now, bodies),
             id=identifier,
             entities=len(bodies),
-            mark=sha256(b"\0".join([between, *shown])).digest(),
+            mark=sha256(b"\0".join([*shown, *(key.encode() for key, _ in gone)])).digest(),
         )
 
     async def _note(self, told: list[tuple[str, bytes]], round_: int, *, listing: bool) -> None:

@@ -268,6 +268,7 @@ DONE: dict[str, str] = {
     "suspend": "The transfer is paused. Its access is closed.",
     "resume": "The transfer goes on.",
     "complete": "The transfer is completed.",
+    "forget": "What the transfer brought was deleted.",
     "transfer-stopped": "The transfer was stopped. Its token no longer works.",
     "asks-operator": "From now on you answer each request for this dataset.",
     "asks-nobody": "From now on the terms answer requests for this dataset.",

@@ -102,6 +102,12 @@ _COMPLETE = Move(
     button="All was delivered",
     hint="Ends the transfer in good order. It cannot be resumed.",
 )
+_FORGET = Move(
+    key="forget",
+    button="Delete what came",
+    hint="Deletes the data that this transfer brought to your node. The log and the counts stay.",
+    tone="danger",
+)
 _STOP = Move(
     key="terminate",
     button="Stop the transfer",
@@ -131,7 +137,9 @@ _DECLINE = Move(
 _NEGOTIATION = {
     m.key: m for m in (_AGREE, _ACCEPT, _VERIFY, _FINALIZE, _COUNTER, _RETRY, _ADOPT, _REPLAY)
 }
-_TRANSFER = {m.key: m for m in (_START, _RESUME, _SUSPEND, _COMPLETE, _RETRY, _ADOPT, _STOP)}
+_TRANSFER = {
+    m.key: m for m in (_START, _RESUME, _SUSPEND, _COMPLETE, _RETRY, _ADOPT, _STOP, _FORGET)
+}
 _ANSWERS = ("agree", "accept", "verify", "finalize")
 
 

@@ -213,6 +213,10 @@ class TransferSource(Protocol):
         """Take over the state that the counterparty shows."""
         ...
 
+    async def forget_transfer(self, caller: Caller, participant: str, transfer_id: str) -> Json:
+        """Delete the data that a transfer brought here, once it is over."""
+        ...
+
     async def transfer_access(
         self, caller: Caller, participant: str, transfer_id: str
     ) -> Json | None:

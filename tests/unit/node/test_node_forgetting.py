@@ -23,6 +23,7 @@ async def test_received_entities_stay_until_they_are_forgotten(world: World) -> 
     await world.done("POST", f"{EAST}/transfers/{flow}/terminate", {"reason": "Enough."})
     await world.done("GET", f"{EAST}/transfers/{flow}?wait=TERMINATED&timeout_s=20")
     assert await received()
+    assert (await world.done("GET", f"{EAST}/transfers/{flow}"))["actions"] == ["forget"]
     answer = await world.done("POST", f"{EAST}/transfers/{flow}/forget", {})
     assert answer == {"id": flow, "entities": 1, "file": False}
     assert not await received()

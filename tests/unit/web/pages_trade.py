@@ -406,6 +406,10 @@ class Trade:
         self.sent.append({"adopt": transfer_id})
         return {"id": transfer_id}
 
+    async def forget_transfer(self, caller: Caller, participant: str, transfer_id: str) -> Json:
+        self.sent.append({"forget": transfer_id})
+        return {"id": transfer_id, "entities": 1, "file": False}
+
     async def transfer_access(
         self, caller: Caller, participant: str, transfer_id: str
     ) -> Json | None:

@@ -32,6 +32,7 @@ def test_moves_are_the_views_actions_with_the_answer_first() -> None:
     assert moves.negotiation_moves({"actions": ["something_new"]}) == []
     assert keys(moves.negotiation_moves({"actions": ["adopt", "replay"]})) == ["adopt", "replay"]
     assert keys(moves.transfer_moves({"actions": ["adopt"]})) == ["adopt"]
+    assert keys(moves.transfer_moves({"actions": ["forget"]})) == ["forget"]
 
 
 def test_a_transfer_that_waits_is_refused_and_one_that_runs_is_stopped() -> None:

@@ -7,6 +7,7 @@ from hansa.exchange import (
     TRANSFER,
     ContractNegotiation,
     Message,
+    Role,
     TransferProcess,
     TransferState,
 )
@@ -47,7 +48,8 @@ def negotiation_actions(process: ContractNegotiation) -> list[str]:
 def transfer_actions(process: TransferProcess) -> list[str]:
     """Name what may be done: the operations under `/transfers/{id}/`, in a fixed order."""
     if process.state in TRANSFER.terminal:
-        return ["adopt"] if differs(process) else []
+        brought = process.push and process.role is Role.consumer
+        return [*(["adopt"] if differs(process) else []), *(["forget"] if brought else [])]
     if process.pending is not None:
         return ["retry", *(["terminate"] if _may_end(process.pending.message) else [])]
     found = [

@@ -21,6 +21,7 @@ _PLAIN: dict[str, Callable[[PageSource], Call]] = {
     "complete": lambda source: source.complete_transfer,
     "retry": lambda source: source.retry_transfer,
     "adopt": lambda source: source.adopt_transfer,
+    "forget": lambda source: source.forget_transfer,
 }
 
 

@@ -165,7 +165,8 @@ async def test_a_webhook_gets_signed_events_in_order(world: World) -> None:
             assert headers["webhook-signature"] == f"v1,{expected}"
             assert msgspec.json.decode(raw)["data"]["participant"] == "east"
         assert receiver.kinds()[0].startswith("negotiation.")
-        await until(_delivered(world, made.id, len(receiver.got)), "all to be noted")
+        ids = {headers["webhook-id"] for headers, _ in receiver.got}  # one may come twice
+        await until(_delivered(world, made.id, len(ids)), "all to be noted")
         (listed,) = (await world.done("GET", f"{EAST}/webhooks"))["items"]
         assert listed["error"] is None
         assert "secret" not in listed
@@ -203,7 +204,7 @@ async def test_a_webhook_is_tried_again_with_the_same_id_and_misses_nothing(worl
 def _delivered(world: World, hook: str, count: int) -> Any:
     async def look() -> bool:
         items = (await world.done("GET", f"{EAST}/webhooks"))["items"]
-        return any(item["id"] == hook and item["delivered"] == count for item in items)
+        return any(item["id"] == hook and item["delivered"] >= count for item in items)
 
     return look
 

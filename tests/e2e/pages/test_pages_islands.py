@@ -175,6 +175,7 @@ def test_without_scripts_everything_but_the_map_works(browser: Browser, fresh: S
     context = browser.new_context(java_script_enabled=False)
     page = context.new_page()
     page.goto(f"{fresh.url}/signin?token=let-me-in&to=/console")
+    page.wait_for_url("**/console**")
     page.goto(f"{fresh.url}/console/authority/members")
     page.get_by_role("button", name="Approve Rijswijk").click()
     expect(page.get_by_text("The request was approved")).to_be_visible()

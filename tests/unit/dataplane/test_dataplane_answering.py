@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, MutableMapping
 from typing import Any
 
@@ -31,6 +32,7 @@ async def test_a_request_that_has_no_end_holds_up_nothing() -> None:
 
     async def send(message: MutableMapping[str, Any]) -> None:
         sent.append(message["type"])
+        await asyncio.sleep(0)  # the watcher of the reader has its turn
 
     async def blocks() -> AsyncIterator[bytes]:
         for _ in range(3):

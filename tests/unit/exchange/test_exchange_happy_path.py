@@ -73,7 +73,7 @@ async def test_a_transfer_brings_the_address_and_a_termination_cuts_it(running: 
     provider.on_agreement_ended(lambda item: ended.append(item.id))
     await provider.end_agreement(agreement.id, "The pilot is over.")
     assert running.provider.plane.open == {}
-    assert seen == [False]
+    assert set(seen) == {False}  # the acknowledgement may be noted by now, too
     assert ended == [agreement.id]
 
     async def over() -> bool:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable
-from weakref import WeakValueDictionary
 
 import msgspec
 import structlog
@@ -28,6 +26,7 @@ from hansa.dataplane.planes.choice import Planes
 from hansa.dataplane.ports import ControlPlane, Sealer
 from hansa.dataplane.progress import ProgressLedger
 from hansa.dataplane.service import Grants
+from hansa.dataplane.turns import Turns
 from hansa.kernel import Clock, Code, HansaError, Ids
 from hansa.kernel.outbox import Reconciler
 from hansa.kernel.store import Action, Store, Tx
@@ -67,7 +66,7 @@ class Flows:
         self._clock = clock
         self._ids = ids
         self._planes = Planes()
-        self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+        self._turns = Turns()
 
     def register(self, *planes: Plane) -> None:
         """Add planes; of two with one profile the first that serves the dataset is taken."""
@@ -96,7 +95,7 @@ class Flows:
         return running
 
     async def _rerun(self, flow: DataFlow) -> bool:
-        async with self._lock(flow.id):
+        async with self._turns.of(flow.id):
             try:
                 plane = await self.plane_for(flow)
                 await self._allow(flow)
@@ -126,7 +125,7 @@ class Flows:
 
         Give the address that the provider has to send to, if it is a push.
         """
-        async with self._lock(asked.id):
+        async with self._turns.of(asked.id):
             flow = await self._known(asked)
             if flow.opened is not None and flow.state is not FlowState.SUSPENDED:
                 return Opened(self._book.opened(flow, flow.opened))
@@ -145,7 +144,7 @@ class Flows:
 
     async def requested(self, asked: DataFlow, address: DataAddress) -> None:
         """Keep the consumer's address of a push, durably; a newer one replaces it."""
-        async with self._lock(asked.id):
+        async with self._turns.of(asked.id):
             flow = await self._known(asked)
             plane = await self.plane_for(flow)
             await plane.check(flow, address)
@@ -156,7 +155,7 @@ class Flows:
 
         HansaError agreement_ended, not_found, transfer_ended, policy_unsupported, invalid_field.
         """
-        async with self._lock(asked.id):
+        async with self._turns.of(asked.id):
             flow = await self._known(asked)
             if flow.push and flow.state is FlowState.COMPLETED:
                 return Opened()  # all was sent before the counterparty heard of the start
@@ -189,7 +188,7 @@ class Flows:
 
     async def started(self, asked: DataFlow, address: DataAddress | None = None) -> None:
         """Note as consumer that the provider started; an address is durable on return."""
-        async with self._lock(asked.id):
+        async with self._turns.of(asked.id):
             flow = await self._known(asked)
             if flow.state in ENDED:
                 raise flow_ended(flow)
@@ -202,7 +201,7 @@ class Flows:
 
     async def suspend(self, flow_id: str, reason: str | None = None) -> None:
         """Stop for now. Idempotent; nothing happens to a flow that is not there or ended."""
-        async with self._lock(flow_id):
+        async with self._turns.of(flow_id):
             flow = await self._book.find(flow_id, counts=False)
             if flow is None or flow.role is FlowRole.provider:
                 await self._grants.suspend(flow_id, reason)
@@ -222,7 +221,7 @@ class Flows:
         await self._end(flow_id, FlowState.TERMINATED, reason)
 
     async def _end(self, flow_id: str, state: FlowState, reason: str | None) -> None:
-        async with self._lock(flow_id):
+        async with self._turns.of(flow_id):
             flow = await self._book.find(flow_id, counts=False)
             if flow is None or flow.role is FlowRole.provider:
                 await self._grants.terminate(flow_id, reason)
@@ -290,7 +289,7 @@ class Flows:
             opened = None if address is None else self._book.sealed(flow, address)
             return msgspec.structs.replace(flow, state=targets[flow.state], opened=opened)
 
-        async with self._lock(flow_id):
+        async with self._turns.of(flow_id):
             await self._tell(flow_id, "ready", change)
 
     async def on_done(self, flow_id: str) -> None:
@@ -357,12 +356,6 @@ class Flows:
             await self._control.errored(flow, str(action.body.get("reason", "")))
 
     # -- within ------------------------------------------------------------------------------
-
-    def _lock(self, flow_id: str) -> asyncio.Lock:
-        lock = self._locks.get(flow_id)
-        if lock is None:
-            lock = self._locks[flow_id] = asyncio.Lock()
-        return lock
 
     async def plane_for(self, flow: DataFlow) -> Plane:
         """Give the plane that moves a flow; HansaError invalid_field when there is none."""

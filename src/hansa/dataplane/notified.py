@@ -8,10 +8,8 @@ no harm.
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Sequence
 from typing import Any, Protocol
-from weakref import WeakValueDictionary
 
 import msgspec
 from starlette.requests import Request
@@ -19,6 +17,7 @@ from starlette.responses import Response
 
 from hansa.dataplane.flow import DataFlow
 from hansa.dataplane.inbox import Inboxes
+from hansa.dataplane.turns import Turns
 from hansa.dataplane.wire_ngsi_ld_1_9 import read_notification
 from hansa.kernel import Code, HansaError
 from hansa.kernel.problem import read_body
@@ -59,7 +58,7 @@ class Notifications:
         self._store = store
         self._inboxes = inboxes
         self._mirrors = mirrors
-        self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+        self._turns = Turns()
 
     async def receive(self, flow: DataFlow, request: Request) -> Response:
         """Take a notification; 204 also for one that was taken before."""
@@ -78,10 +77,7 @@ class Notifications:
     async def take(self, flow: DataFlow, body: bytes) -> bool:
         """Keep what a notification tells, unless it was taken before; say whether it was new."""
         notification = read_notification(body)
-        turn = self._turns.get(flow.id)
-        if turn is None:
-            turn = self._turns[flow.id] = asyncio.Lock()
-        async with turn:
+        async with self._turns.of(flow.id):
             known = await self._store.read(lambda tx: tx.get(TAKEN, flow.id))
             recent = () if known is None else known.recent
             if notification.id in recent:

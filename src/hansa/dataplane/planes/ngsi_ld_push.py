@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable
 
 from hansa.dataplane.feed import Entities, Feed
@@ -78,7 +79,7 @@ def refused(answer: OutboundResponse) -> HansaError:
     )
 
 
-class EntityPush:
+class EntityPush(ABC):
     """What all pushes of entities share: the feed as source, a sink by the address.
 
     `has_entities` says of a dataset id whether it is entities.
@@ -99,9 +100,9 @@ class EntityPush:
         self._clock = clock
         self._has_entities = has_entities
 
+    @abstractmethod
     def sink(self, address: DataAddress) -> Sink:
         """Give what delivers to an address; HansaError invalid_field, outbound_blocked."""
-        raise NotImplementedError
 
     async def serves(self, flow: DataFlow) -> bool:
         """Say whether the dataset is entities; a consumer takes any."""
@@ -126,7 +127,7 @@ class EntityPush:
         feed = Feed(flow.id, self._entities, self._clock)
         self._pushes.start(flow, feed, self.sink(address))
 
-    async def started(self, flow: DataFlow, address: DataAddress | None) -> None:
+    async def started(self, flow: DataFlow, address: DataAddress | None) -> None:  # noqa: B027 - the default
         """Nothing to do: it comes by itself."""
 
     async def suspend(self, flow: DataFlow, reason: str | None) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
 
 
@@ -12,3 +13,21 @@ def free_ports(count: int) -> list[int]:
     for each in sockets:
         each.close()
     return ports
+
+
+def free_port() -> int:
+    """Choose one port that nobody listens on now."""
+    return free_ports(1)[0]
+
+
+async def answers(port: int, timeout_s: float = 10) -> None:
+    """Wait until a server listens on a port of this machine."""
+    async with asyncio.timeout(timeout_s):
+        while True:
+            try:
+                _, writer = await asyncio.open_connection("127.0.0.1", port)
+            except OSError:
+                await asyncio.sleep(0.02)
+                continue
+            writer.close()
+            return

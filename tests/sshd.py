@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import asyncio
 import getpass
 import os
 import subprocess
 from pathlib import Path
 
 import asyncssh
+from tests.ports import answers, free_port
 
-from mosquitto import free_port, required
+from mosquitto import required
 
 
 class Sshd:
@@ -48,15 +48,7 @@ class Sshd:
 
     async def start(self) -> None:
         self._begin()
-        async with asyncio.timeout(10):
-            while True:
-                try:
-                    _, writer = await asyncio.open_connection("127.0.0.1", self.port)
-                except OSError:
-                    await asyncio.sleep(0.02)
-                    continue
-                writer.close()
-                return
+        await answers(self.port)
 
     def stop(self) -> None:
         """Stop the server and cut those who are connected."""

@@ -25,6 +25,7 @@ from typing import Any
 import psutil
 from tests.bench.results import figure
 from tests.e2e.space import CONSUMER, PROVIDER, Space, wait_for
+from tests.ports import free_port
 
 GB = 1_000_000_000
 ROUNDS = 5
@@ -90,11 +91,6 @@ def serve(kind: str, where: str, size: int, port: int) -> None:
     )
 
 
-def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listening:
-        return int(listening.getsockname()[1])
-
-
 def _listens(port: int) -> bool:
     with socket.socket() as probe:
         return probe.connect_ex(("127.0.0.1", port)) == 0
@@ -103,7 +99,7 @@ def _listens(port: int) -> bool:
 @asynccontextmanager
 async def started(kind: str, where: str, size: int) -> AsyncIterator[tuple[str, int]]:
     """Run one of the applications in a process of its own; give its URL and process id."""
-    port = _free_port()
+    port = free_port()
     command = [sys.executable, "-m", "tests.bench.bytes", "serve", kind, where, str(size)]
     process = subprocess.Popen([*command, str(port)])  # noqa: ASYNC220 - nothing else runs
     try:

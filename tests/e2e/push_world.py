@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-import socket
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ import aiohttp
 import msgspec
 import uvicorn
 from starlette.applications import Starlette
+from tests.ports import free_port
 
 from hansa.broker import Query, Slice
 from hansa.dataplane import DataFlow
@@ -28,12 +28,6 @@ from hansa.policy import PROFILE_IRI, Scope
 
 OPERATOR = secrets.token_urlsafe(32)
 Json = dict[str, Any]
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 async def until(look: Callable[[], Awaitable[bool]], what: str, seconds: float = 30) -> None:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import os
 import random
-import socket
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -19,6 +18,7 @@ from typing import Any
 import pytest
 from tests.e2e.faults import CALM, STORM, Proxy
 from tests.e2e.space import AUTHORITY, CONSUMER, PROVIDER, Space, wait_for
+from tests.ports import free_port
 
 from hansa.kernel import HansaError
 from hansa.node.processes import wait_ready
@@ -27,13 +27,6 @@ CITIES = (PROVIDER, CONSUMER)
 ROUNDS = int(os.environ.get("SOAK_FAULTS", "12"))
 SEED = int(os.environ.get("SOAK_SEED", "20261121"))
 ENDED = ("COMPLETED", "TERMINATED")
-
-
-def free_port() -> int:
-    """Give a port that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 class Stormy(Space):

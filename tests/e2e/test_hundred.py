@@ -10,7 +10,6 @@ import asyncio
 import os
 import re
 import secrets
-import socket
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
@@ -19,6 +18,7 @@ import aiohttp
 import msgspec
 import pytest
 import uvicorn
+from tests.ports import free_port
 
 from hansa.kernel.settings import load
 from hansa.node.app import routes
@@ -50,9 +50,7 @@ class Many:
     """The running node, with one HTTP client for everybody."""
 
     def __init__(self, folder: Path) -> None:
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            port = int(probe.getsockname()[1])
+        port = free_port()
         self.url = f"http://localhost:{port}"
         settings = load(Path(_settings(folder, port)))
         self.node = Node(settings, folder, secrets.token_bytes(32))

@@ -13,13 +13,14 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
+from tests.ports import free_port
 
 from hansa.dataplane import DataAddress
 from hansa.dataplane.planes.mqtt_push import MqttSink, read_place
 from hansa.dataplane.push import Item
 from hansa.kernel import Code, HansaError
 from hansa.kernel.outbound import OutboundClient, OutboundLimits
-from mosquitto import PASSWORD, USER, Mosquitto, free_port
+from mosquitto import PASSWORD, USER, Mosquitto
 
 LOCAL = OutboundClient(OutboundLimits(allow_loopback=True))
 TOLD = {"topic": "city/lamps", "username": USER, "password": PASSWORD}

@@ -10,13 +10,13 @@ from pathlib import Path
 import asyncssh
 import pytest
 from test_dataplane_push import NOW, Book, flow
+from tests.ports import free_port
 
 from hansa.dataplane import DataAddress
 from hansa.dataplane.planes.sftp_push import SftpSink, read_sftp_place
 from hansa.dataplane.push import Allowance, Item, Pushes, Retry
 from hansa.kernel import Code, FixedClock, HansaError
 from hansa.kernel.outbound import OutboundClient, OutboundLimits
-from mosquitto import free_port
 from sshd import Sshd
 
 LOCAL = OutboundClient(OutboundLimits(allow_loopback=True))

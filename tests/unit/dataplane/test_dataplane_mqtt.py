@@ -214,32 +214,33 @@ MESSAGE_5 = b"\x30\x07\x00\x01t\x00abc"
 async def test_a_broker_that_sends_data_to_us_is_left(version: str, kind: str) -> None:
     left = asyncio.Event()
     sent = 0
+    message = MESSAGE_5 if version == "mqtt5.0" else MESSAGE
+    more = bytes(1024 * 1024) if kind == "huge" else message * 100_000
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         nonlocal sent
         await reader.read(4096)
-        message = MESSAGE_5 if version == "mqtt5.0" else MESSAGE
         writer.write(HELLO[version])
         try:
             await reader.read(4096)  # what is published: not acknowledged
             writer.write(HUGE if kind == "huge" else message)
-            while sent < 64 * 1024 * 1024:
-                writer.write(bytes(1024 * 1024) if kind == "huge" else message * 1000)
+            while sent < 64 * 1024 * 1024:  # more than both sockets hold: it waits for a reader
+                writer.write(more)
                 await writer.drain()
-                sent += 1024 * 1024
+                sent += len(more)
         except ConnectionError:
             left.set()
         finally:
             writer.close()
 
     server = await asyncio.start_server(serve, "127.0.0.1", 0)
-    port = server.sockets[0].getsockname()[1]
-    place = read_place(address(f"mqtt://localhost:{port}", mqttVersion=version))
-    with pytest.raises(HansaError) as caught:
+    async with server:
+        port = server.sockets[0].getsockname()[1]
+        place = read_place(address(f"mqtt://localhost:{port}", mqttVersion=version))
+        with pytest.raises(HansaError) as caught:
+            async with asyncio.timeout(20):
+                await deliver(MqttSink(place, LOCAL))
+        assert caught.value.title == "The connection to the MQTT broker was lost."
         async with asyncio.timeout(20):
-            await deliver(MqttSink(place, LOCAL))
-    assert caught.value.title == "The connection to the MQTT broker was lost."
-    async with asyncio.timeout(20):
-        await left.wait()
+            await left.wait()
     assert sent < 32 * 1024 * 1024, "nearly nothing of it was read"
-    server.close()

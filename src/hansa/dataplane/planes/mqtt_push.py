@@ -245,6 +245,7 @@ class MqttSink:
         for address in addresses[:-1]:
             with suppress(OSError):
                 return await self._connect(address, version)
+            await self.close()
         return await self._connect(addresses[-1], version)
 
     async def _connect(self, address: str, version: str) -> int:
@@ -332,7 +333,13 @@ class MqttSink:
         self._waiting.clear()
         if client is not None:
             client.disconnect()
-            await asyncio.to_thread(client.loop_stop)
+            await asyncio.to_thread(_end, client)
+
+
+def _end(client: Paho) -> None:
+    """Join the client's thread and close its sockets, which paho leaves to the collector."""
+    client.loop_stop()
+    client._reset_sockets()  # type: ignore[no-untyped-call,unused-ignore]
 
 
 def _described() -> Any:

@@ -6,6 +6,7 @@ names the participant, and no method takes another one.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from functools import cache
@@ -105,16 +106,16 @@ def _also(conditions: int) -> str:
     )
 
 
-class ReadDocuments:
+class ReadDocuments(ABC):
     """What a job may read of one participant (`ReadTx`)."""
 
     def __init__(self, participant: str, clock: Clock) -> None:
         self.participant = participant
         self._clock = clock
 
+    @abstractmethod
     def _run(self, sql: str, parameters: Sequence[Any]) -> list[tuple[Any, ...]]:
         """Run one of our statements (placeholder `?`) and give all rows; the adapter's part."""
-        raise NotImplementedError
 
     def get(self, kind: Kind[T], key: str) -> T | None:
         """Give the document with this key, or None."""

@@ -77,7 +77,8 @@ def routes(node: Node, management: Management) -> list[BaseRoute]:
         *catalogue.routes("/{participant}", lambda r: _served(node, r)),
         *dataplane.token_routes(lambda name: node.participant(name).tokens),
         *dataplane.signaling_routes(
-            lambda name: node.participant(name).signaling, lambda r: operator_only(node, r)
+            lambda name: node.participant(name).signaling,
+            lambda r: operator_only(node.operators, r),
         ),
         *web.routes(management),
     ]

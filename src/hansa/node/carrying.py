@@ -1,44 +1,50 @@
-"""What one participant gives and takes as bytes: its shelf, the planes, what it received."""
+"""What one participant gives and takes as bytes: the planes, and what it received."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 from hansa.dataplane import (
+    AccessStore,
     BytesInbox,
+    Consumer,
     Downloads,
     Fetched,
+    Flows,
+    Grants,
     HttpPull,
     HttpPush,
     ReceivedFiles,
     SftpPush,
+    UsageLedger,
 )
-from hansa.kernel.crypto import Sealer
+from hansa.kernel.store import Store
+from hansa.node.feeding import Pushing
+from hansa.node.shared import Shared
 from hansa.node.shelf import Shelf
-
-if TYPE_CHECKING:
-    from hansa.node.participant import Participant, Shared
 
 FILES_PATH = "data/files/v1"
 
 
-def shelf_of(participant: Participant, shared: Shared) -> Shelf:
-    """Give the shelf of a participant whose catalogue is there: `files/<id>` in the folder."""
-    return Shelf(
-        shared.folder / "files" / participant.id,
-        participant.catalogue,
-        shared.client,
-        Sealer(shared.secret, "resource"),
-        shared.ids,
-        shared.clock,
-        bytes_max=shared.settings.files.bytes_max,
-    )
+class Carrier(Protocol):
+    """What carrying needs of a participant."""
+
+    id: str
+    url: str
+    store: Store
+    flows: Flows
+    grants: Grants
+    access: AccessStore
+    consumer: Consumer
+    usage: UsageLedger
+    pushing: Pushing
+    shelf: Shelf
 
 
 class Carrying:
     """The planes of bytes of a participant whose flows, grants and inboxes are there."""
 
-    def __init__(self, participant: Participant, shared: Shared) -> None:
+    def __init__(self, participant: Carrier, shared: Shared) -> None:
         flows, grants, shelf = participant.flows, participant.grants, participant.shelf
         clock, client = shared.clock, shared.client
         self.fetched = Fetched(grants, shelf, client)

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import TYPE_CHECKING
 
 from hansa.catalogue import Dataset
-from hansa.exchange import Role, TransferState
-from hansa.kernel.store import Action, Tx
-from hansa.node.journal import Event
-
-if TYPE_CHECKING:
-    from hansa.node.participant import Participant
+from hansa.exchange import Exchange, Role, TransferState
+from hansa.kernel import Clock, Ids
+from hansa.kernel.store import Action, Store, Tx
+from hansa.node.journal import Event, Journal
+from hansa.node.shelf import Shelf
 
 MACHINE = "node.leaving"
 BACKOFF_S, BACKOFF_MAX_S = 1.0, 3600.0
@@ -27,12 +25,26 @@ class Leaving:
     push that runs opens it again after a break: it is waited for.
     """
 
-    def __init__(self, participant: Participant) -> None:
-        self._p = participant
+    def __init__(
+        self,
+        store: Store,
+        exchange: Exchange,
+        shelf: Shelf,
+        journal: Journal,
+        *,
+        clock: Clock,
+        ids: Ids,
+    ) -> None:
+        self._store = store
+        self._exchange = exchange
+        self._shelf = shelf
+        self._journal = journal
+        self._clock = clock
+        self._ids = ids
 
     async def sending(self, dataset_id: str) -> int:
         """Count the pushes of a dataset that run (at most 1,000)."""
-        found = await self._p.exchange.transfers(
+        found = await self._exchange.transfers(
             dataset=dataset_id,
             role=Role.provider.value,
             state=TransferState.STARTED.value,
@@ -42,10 +54,10 @@ class Leaving:
 
     def plan(self, tx: Tx, dataset: Dataset) -> None:
         """Put in that the file goes, in the transaction that withdraws the dataset."""
-        if dataset.resource is not None and self._p.shelf.uploaded(dataset.resource):
+        if dataset.resource is not None and self._shelf.uploaded(dataset.resource):
             tx.enqueue(
                 Action(
-                    id=self._p.ids.new(),
+                    id=self._ids.new(),
                     machine=MACHINE,
                     process=dataset.id,
                     name="drop",
@@ -57,15 +69,15 @@ class Leaving:
         """Delete the file, or look again later while a push needs it."""
         count = await self.sending(action.process)
         if count:
-            due = self._p.clock.now() + timedelta(seconds=LOOK_AGAIN_S)
+            due = self._clock.now() + timedelta(seconds=LOOK_AGAIN_S)
             told = f"Running transfers that still send it: {count}."
-            await self._p.store.write(lambda tx: tx.reschedule(action.id, due=due, error=told))
+            await self._store.write(lambda tx: tx.reschedule(action.id, due=due, error=told))
             return
-        await self._p.shelf.remove(action.body["location"])
+        await self._shelf.remove(action.body["location"])
         text = f"Deleted the file of “{action.body['title']}”"
 
         def done(tx: Tx) -> Event:
             tx.complete(action.id)
-            return self._p.journal.keep(tx, "dataset.file_deleted", text, action.process)
+            return self._journal.keep(tx, "dataset.file_deleted", text, action.process)
 
-        self._p.journal.tell(await self._p.store.write(done))
+        self._journal.tell(await self._store.write(done))

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Sequence
 from typing import Any
 
-from hansa.broker import Broker, Dialect
+from hansa.broker import Broker
 from hansa.catalogue import (
     Catalogue,
     RemoteCatalogues,
@@ -27,28 +25,26 @@ from hansa.dataplane import (
     UsageLedger,
 )
 from hansa.exchange import Agreement, Exchange, Ports
-from hansa.identity import DidResolver, Identity, Service, did_of
-from hansa.kernel import Clock, Ids
+from hansa.identity import Identity, Service, did_of
 from hansa.kernel.crypto import KeyRing, Sealer
-from hansa.kernel.jsonld import ContextRegistry
-from hansa.kernel.outbound import OutboundClient
-from hansa.kernel.settings import ParticipantSettings, Settings
+from hansa.kernel.settings import ParticipantSettings
 from hansa.kernel.store import Store
 from hansa.node.adapters import (
     Agreements,
-    Gate,
     OwnExchange,
     Plane,
     PublishedOffers,
     renewal_proof,
 )
-from hansa.node.carrying import Carrying, shelf_of
+from hansa.node.carrying import Carrying
 from hansa.node.deciding import Deciding
 from hansa.node.directory import Directory, KnownParty
 from hansa.node.feeding import Mirrors, Pushing
 from hansa.node.journal import Journal
 from hansa.node.leaving import Leaving
 from hansa.node.questions import DATA_PATH, Questions
+from hansa.node.shared import Shared
+from hansa.node.shelf import Shelf
 from hansa.node.signaling import signaling_of
 from hansa.node.sources import Sources
 from hansa.node.telling import Telling
@@ -65,23 +61,6 @@ from hansa.trust import (
 )
 
 DSP_PATH = "dsp/2025-1"
-
-
-@dataclass(frozen=True)
-class Shared:
-    """What all participants of a node share."""
-
-    settings: Settings
-    folder: Path
-    secret: bytes
-    clock: Clock
-    ids: Ids
-    client: OutboundClient
-    resolver: DidResolver
-    contexts: ContextRegistry
-    dialect: Dialect
-    store_of: Callable[[str], Store]
-    gate: Callable[[Identity], Gate] = Gate
 
 
 class Participant(Questions):
@@ -204,7 +183,15 @@ class Participant(Questions):
         )
         self.sources = Sources(self.store, self.broker, self.journal, clock)
         self.catalogue = Catalogue(self.store, did=self.did, name=self.title, ids=ids, clock=clock)
-        self.shelf = shelf_of(self, shared)
+        self.shelf = Shelf(
+            shared.folder / "files" / self.id,
+            self.catalogue,
+            shared.client,
+            Sealer(shared.secret, "resource"),
+            ids,
+            clock,
+            bytes_max=shared.settings.files.bytes_max,
+        )
         self.served = Served(self.catalogue, self.gate, self.dsp_url)
         self.remote = RemoteCatalogues(shared.client, self.gate, self.directory, clock=clock)
 
@@ -242,7 +229,6 @@ class Participant(Questions):
         )
         self.pushing = self._build_pushing(shared)
         self.carrying = Carrying(self, shared)
-        self.leaving = Leaving(self)
         self.gate.on_caller = self.grants.seen
         self.deciding = Deciding(self.store, self.catalogue, self.did, clock)
         self.exchange = Exchange(
@@ -263,6 +249,11 @@ class Participant(Questions):
         )
         self.agreements.exchange = self.control.exchange = self.exchange
         self.signaling = signaling_of(self, shared)
+        self.controls.foreign = self.signaling.serving
+        self.agreements.vouched = self.signaling.serving.agreement
+        self.leaving = Leaving(
+            self.store, self.exchange, self.shelf, self.journal, clock=clock, ids=ids
+        )
         self.waits = Waits()
         self.exchange.on_change(self.waits.changed)
         self.exchange.on_agreement_ended(self._agreement_ended)

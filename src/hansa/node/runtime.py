@@ -28,7 +28,8 @@ from hansa.kernel.store import NODE, Action, Database, Kind, Store, Tx
 from hansa.node import leaving, webhooks
 from hansa.node.adapters import Gate
 from hansa.node.home import node_mark
-from hansa.node.participant import Participant, Shared
+from hansa.node.participant import Participant
+from hansa.node.shared import Shared
 from hansa.trust import AUTHORITY_MACHINE, MEMBER_MACHINE, Authority, MembershipClient
 from hansa.web import session_cookie
 

@@ -3,28 +3,45 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 import msgspec
 from starlette.requests import Request
 
 from hansa.dataplane import (
     SIGNALING_PATH,
+    Flows,
     ForeignPlanes,
+    Grants,
     HttpProfiles,
     Peers,
     Serving,
     Signaling,
 )
+from hansa.exchange import Exchange
+from hansa.identity import Operators
 from hansa.kernel import Code, HansaError
 from hansa.kernel.crypto import Sealer
+from hansa.kernel.store import Store
+from hansa.node.adapters import Gate
+from hansa.node.shared import Shared
 
-if TYPE_CHECKING:
-    from hansa.node.participant import Participant, Shared
-    from hansa.node.runtime import Node
+
+class Signaller(Protocol):
+    """What signaling needs of a participant."""
+
+    id: str
+    url: str
+    did: str
+    authority_did: str | None
+    store: Store
+    gate: Gate
+    exchange: Exchange
+    flows: Flows
+    grants: Grants
 
 
-def signaling_of(participant: Participant, shared: Shared) -> Signaling:
+def signaling_of(participant: Signaller, shared: Shared) -> Signaling:
     """Put signaling together for a participant whose flows and exchange are there."""
     sealer = Sealer(shared.secret, "signaling")
     exchange, flows = participant.exchange, participant.flows
@@ -71,14 +88,12 @@ def signaling_of(participant: Participant, shared: Shared) -> Signaling:
     )
     flows.register(HttpProfiles(flows.plane_for, peers.check_url))
     flows.register_foreign(foreign)
-    participant.controls.foreign = serving
-    participant.agreements.vouched = serving.agreement
     return Signaling(peers, serving, foreign, agreement_of, _configured(participant.id, shared))
 
 
-async def operator_only(node: Node, request: Request) -> None:
+async def operator_only(operators: Operators, request: Request) -> None:
     """Return for the node's operator with its token; a page's cookie does not count here."""
-    await node.operators.authenticate_operator(request.headers, None, method=request.method)
+    await operators.authenticate_operator(request.headers, None, method=request.method)
 
 
 def _configured(participant_id: str, shared: Shared) -> list[dict[str, Any]]:
@@ -100,7 +115,7 @@ def _configured(participant_id: str, shared: Shared) -> list[dict[str, Any]]:
     return found
 
 
-def _claims(participant: Participant, did: str) -> Mapping[str, Any]:
+def _claims(participant: Signaller, did: str) -> Mapping[str, Any]:
     """Give what a counterparty showed us, as a foreign plane is told it."""
     caller = participant.gate.last(did)
     claims: dict[str, Any] = {"did": did, "roles": sorted(caller.roles)}

@@ -8,13 +8,10 @@ are not followed. Size and time are bounded. Credentials in URLs are refused.
 
 from __future__ import annotations
 
-import asyncio
 import ipaddress
 import socket
 from collections.abc import AsyncIterable, AsyncIterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
-from functools import partial
 from typing import Any
 
 import aiohttp
@@ -23,9 +20,8 @@ from aiohttp.abc import AbstractResolver, ResolveResult
 from yarl import URL
 
 from hansa.kernel.errors import Code, HansaError
+from hansa.kernel.names import HostNames, NoAnswerError
 
-_ASKING = ThreadPoolExecutor(max_workers=32, thread_name_prefix="hansa-names")
-"""Name servers that do not answer hold these threads up and no others."""
 BULK_BUFFER_BYTES = 256 * 1024
 """What is read ahead of whoever takes a bulk answer; twice that pauses the sender."""
 
@@ -59,6 +55,7 @@ class OutboundLimits(msgspec.Struct, frozen=True, kw_only=True):
     allow_private: bool = False
     timeout_s: float = 10.0
     connect_timeout_s: float = 3.0
+    name_timeout_s: float = 2.0
     body_bytes_max: int = 16 * 1024 * 1024
     connections_max: int = 200
 
@@ -83,6 +80,15 @@ def _blocked(host: str) -> HansaError:
     )
 
 
+def _unanswered(error: NoAnswerError) -> HansaError:
+    return HansaError(
+        Code.outbound_timeout,
+        str(error),
+        "Check the name of the host, and the name server of this machine. It is tried again.",
+        unsent=True,
+    )
+
+
 def _unsent(error: Exception) -> dict[str, Any]:
     never = isinstance(error, aiohttp.ClientConnectorError | aiohttp.ConnectionTimeoutError)
     return {"unsent": True} if never else {}
@@ -91,13 +97,12 @@ def _unsent(error: Exception) -> dict[str, Any]:
 class _GuardedResolver(AbstractResolver):
     def __init__(self, limits: OutboundLimits) -> None:
         self._limits = limits
+        self._names = HostNames(limits.name_timeout_s)
 
     async def resolve(
         self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_UNSPEC
     ) -> list[ResolveResult]:
-        loop = asyncio.get_running_loop()
-        ask = partial(socket.getaddrinfo, host, port, type=socket.SOCK_STREAM, family=family)
-        found = await loop.run_in_executor(_ASKING, ask)
+        found = list(await self._names.ask(host, family))
         if host == "localhost":
             found.sort(key=lambda item: item[0] != socket.AF_INET)
         results: list[ResolveResult] = []
@@ -113,7 +118,8 @@ class _GuardedResolver(AbstractResolver):
         return results
 
     async def close(self) -> None:
-        """Hold nothing."""
+        """Wait for no name any more."""
+        self._names.close()
 
 
 class _RefusedError(OSError):
@@ -125,12 +131,13 @@ class OutboundClient:
 
     def __init__(self, limits: OutboundLimits | None = None) -> None:
         self._limits = limits or OutboundLimits()
+        self._resolver = _GuardedResolver(self._limits)
         self._session: aiohttp.ClientSession | None = None
 
     def _open(self) -> aiohttp.ClientSession:
         if self._session is None or self._session.closed:
             connector = aiohttp.TCPConnector(
-                resolver=_GuardedResolver(self._limits),
+                resolver=self._resolver,
                 limit=self._limits.connections_max,
                 ttl_dns_cache=10,
             )
@@ -147,6 +154,7 @@ class OutboundClient:
         """Close all connections."""
         if self._session is not None:
             await self._session.close()
+        await self._resolver.close()
 
     def check(self, url: str) -> URL:
         """Check a URL before anything is sent; HansaError outbound_blocked names what is wrong."""
@@ -175,10 +183,12 @@ class OutboundClient:
         outbound_blocked when one of them is not permitted, outbound_failed when there is none.
         """
         try:
-            found = await _GuardedResolver(self._limits).resolve(host, port)
+            found = await self._resolver.resolve(host, port)
         except _RefusedError:
             raise _blocked(host) from None
-        except (OSError, UnicodeError) as error:
+        except NoAnswerError as error:
+            raise _unanswered(error) from None
+        except OSError as error:
             raise HansaError(
                 Code.outbound_failed,
                 f"{host} could not be found.",
@@ -233,6 +243,8 @@ class OutboundClient:
         except (aiohttp.ClientError, OSError) as error:
             if isinstance(error.__cause__, _RefusedError) or isinstance(error, _RefusedError):
                 raise _blocked(str(target.host)) from None
+            if isinstance(error.__cause__, NoAnswerError):
+                raise _unanswered(error.__cause__) from None
             raise HansaError(
                 Code.outbound_failed,
                 f"{target.host}:{target.port} could not be reached.",

@@ -10,13 +10,8 @@ from typing import TypeVar
 import msgspec
 import structlog
 
-from hansa.dataplane.enforcement import (
-    Enforcement,
-    Governed,
-    LiveGrant,
-    agreement_ended,
-    transfer_ended,
-)
+from hansa.dataplane.enforcement import Enforcement, LiveGrant, agreement_ended, transfer_ended
+from hansa.dataplane.governing import Governing
 from hansa.dataplane.issue import Issue, issue, renewed, restarted, used
 from hansa.dataplane.live import LiveGrants
 from hansa.dataplane.model import GRANT, MEMBER, DataAddress, Grant, GrantState, Member
@@ -61,8 +56,7 @@ class Grants:
         self._clock = clock
         self._ids = ids
         self._live = LiveGrants()
-        self._governed: dict[str, Governed] = {}
-        self._events = 0
+        self._governing = Governing(agreements, self._live)
 
     async def load(self) -> int:
         """Take up the grants that are not ended, as after a restart; give their number."""
@@ -121,7 +115,7 @@ class Grants:
         made: Issue | None,
         vouched: bool,
     ) -> None:
-        agreement = (await self._govern(agreement_id)).agreement
+        agreement = (await self._governing.of(agreement_id)).agreement
         if agreement.assignee != consumer:
             raise HansaError(Code.not_found, "There is no such agreement for this consumer.")
         if not agreement.active:
@@ -223,19 +217,7 @@ class Grants:
 
         Running answers see it at their next check.
         """
-        self._events += 1
-        self._governed.pop(agreement_id, None)
-        affected = self._live.of_agreement(agreement_id)
-        governed: Governed | None = None
-        try:
-            if affected:
-                governed = await self._govern(agreement_id)
-        except HansaError as error:
-            if error.code is not Code.not_found:
-                raise
-        finally:
-            for live in affected:
-                live.governed = governed
+        await self._governing.changed(agreement_id)
 
     async def seen(self, caller: Caller) -> None:
         """Take over what a consumer showed in a message that was authenticated.
@@ -302,7 +284,7 @@ class Grants:
     async def _following(self, live: LiveGrant) -> int | None:
         """Raise unless a use is let through; where the terms limit their number, give the limit."""
         if live.governed is None:
-            await self._ensure_governed(live)
+            await self._governing.govern(live)
         limit = None if live.governed is None else live.governed.policy.count_limit
         if limit is not None:
             following = await self._usage.counts.used(live.grant.agreement_id) + 1
@@ -311,7 +293,7 @@ class Grants:
 
     async def check_whole(self, agreement_id: str) -> None:
         """Return, or raise policy_unsupported when the terms cut data: bytes can't be filtered."""
-        terms = (await self._govern(agreement_id)).policy.data_terms
+        terms = (await self._governing.of(agreement_id)).policy.data_terms
         if terms:
             raise only_as_a_whole(terms[0])
 
@@ -337,32 +319,6 @@ class Grants:
             raise agreement_ended(None if agreement is None else agreement.ended_reason)
         raise transfer_ended(grant)
 
-    async def _ensure_governed(self, live: LiveGrant) -> None:
-        agreement_id = live.grant.agreement_id
-        try:
-            live.governed = await self._govern(agreement_id)
-        except HansaError as error:
-            if error.code is not Code.not_found:
-                raise
-
-    async def _govern(self, agreement_id: str) -> Governed:
-        """Give an agreement, compiled, as it stands; kept while a grant that is not ended needs it.
-
-        An event during the read makes it read again, so that no state from before is kept.
-        """
-        governed = self._governed.get(agreement_id)
-        while governed is None:
-            events = self._events
-            agreement = await self._agreements.agreement(agreement_id)
-            if events != self._events:
-                continue
-            if agreement is None:
-                raise HansaError(Code.not_found, "There is no such agreement.")
-            governed = Governed(agreement)
-            if self._live.of_agreement(agreement_id):
-                self._governed[agreement_id] = governed
-        return governed
-
     async def _change(self, transfer_id: str, change: Callable[[Grant], Grant]) -> Grant:
         now = self._clock.now()
 
@@ -377,8 +333,7 @@ class Grants:
 
         grant = await self._store.write(job)
         self._live.take_up(grant)
-        if not self._live.of_agreement(grant.agreement_id):
-            self._governed.pop(grant.agreement_id, None)
+        self._governing.leave(grant.agreement_id)
         return grant
 
 

@@ -130,7 +130,9 @@ def test_a_city_asks_is_refused_asks_again_and_is_taken_in(fresh_space: Space) -
     url = f"{fresh_space.node('authority').url}/authority"
 
     def ask() -> str:
-        done = fresh_space.hansa("join", url, "--node", "koeln", "--wait", "0", "--json")
+        words = ("join", url, "--node", "koeln", "--wait", "0", "--json")
+        done = fresh_space.hansa(*words, check=False)
+        assert done.returncode == 4
         assert json.loads(done.stdout)["state"] == "requested"
         listed = json.loads(fresh_space.hansa("member", "list", "--json").stdout)["requests"]
         return str(next(r["id"] for r in listed if r["state"] == "pending"))

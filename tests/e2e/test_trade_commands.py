@@ -47,7 +47,7 @@ def test_an_operator_approves_and_the_bytes_are_fetched(trading: Space, tmp_path
     asked = trading.hansa(
         "negotiate", dataset["id"], "--node", CONSUMER, "--wait", "1", check=False
     )
-    assert asked.returncode == 1
+    assert asked.returncode == 4
     assert "It waits for Delft West." in asked.stderr
     (item,) = run(trading, "approvals", node=PROVIDER)["items"]
     listed = trading.hansa("approvals", "--node", PROVIDER).stdout
@@ -94,7 +94,7 @@ def test_a_counter_offer_is_accepted(trading: Space, tmp_path: Path) -> None:
     assert "Delft East accepts the offer." in done.stderr
     assert done.stdout.startswith("Agreement ")
     waits = trading.hansa("negotiate", dataset["id"], "--node", CONSUMER, check=False)
-    assert waits.returncode == 1
+    assert waits.returncode == 4
     assert "hansa negotiation accept " in waits.stderr
 
 
@@ -102,7 +102,7 @@ def test_a_refusal_says_why_and_what_to_do(trading: Space, tmp_path: Path) -> No
     dataset = publish(trading, tmp_path, "Refused")
     words = ("negotiate", dataset["id"], "--terms", "until", "--set", "until=2030-01-01")
     done = trading.hansa(*words, "--node", CONSUMER, check=False)
-    assert done.returncode == 1
+    assert done.returncode == 3
     assert "Next: " in done.stderr
     assert "hansa negotiate " in done.stderr
     over = next(

@@ -1,7 +1,6 @@
 """The commands. Results on standard output, messages on standard error, `--json` everywhere.
 
-Exit status: 0 done; 1 refused or failed (the message says why and what to do next); 2 wrong usage;
-130 interrupted. Each command's module is imported only when it is called.
+The exit statuses are listed in `ends.py`. Each command's module is imported only when it is called.
 """
 
 from __future__ import annotations
@@ -13,6 +12,7 @@ from typing import NoReturn
 import click
 
 from hansa import __version__
+from hansa.cli.ends import End, end_of, leave
 from hansa.kernel.errors import HansaError
 
 _COMMANDS: dict[str, tuple[str, str]] = {
@@ -66,7 +66,7 @@ def hansa() -> None:
 
 
 def fail(error: HansaError) -> NoReturn:
-    """Print an error for a person and end with status 1."""
+    """Print an error for a person and end with the status of its kind."""
     click.secho(f"Error: {error.title}", fg="red", err=True)
     if error.detail:
         click.echo(error.detail, err=True)
@@ -76,12 +76,19 @@ def fail(error: HansaError) -> NoReturn:
     following = error.facts.get("next")
     if following and following != error.detail:
         click.echo(f"Next: {following}", err=True)
-    sys.exit(1)
+    leave(end_of(error))
 
 
 def main() -> None:
     """Run the command line."""
     try:
-        hansa(standalone_mode=True)
+        end = hansa(standalone_mode=False)
     except HansaError as error:
         fail(error)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except click.Abort as error:
+        click.echo("Stopped.", err=True)
+        leave(End.interrupted if error.__cause__ is not None else End.failed)
+    sys.exit(end if isinstance(end, int) else End.done)

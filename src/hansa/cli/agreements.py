@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from pathlib import Path
 
 import click
@@ -26,7 +27,7 @@ def list_agreements(state: str | None, node: str | None, home: Path | None, as_j
         f"{a['id']}  {a['state']:<8} {a['role']:<9} {a['dataset_title']}  {a['terms']['summary']}"
         for a in items
     ]
-    show({"items": items}, as_json, lines or ["No agreements yet. See `hansa catalogue`."])
+    show({"items": items}, as_json, lines or ["No agreements yet. Next: hansa catalogue"])
 
 
 @agreement_command.command("show")
@@ -48,9 +49,9 @@ def show_agreement(agreement: str, node: str | None, home: Path | None, as_json:
         click.echo(f"  transfer {transfer.id}  {transfer.state}  {transfer.format}")
     if found.state == "ended":
         click.echo(f"Ended: {found.ended_reason}")
-        tell(f"Next: hansa negotiate {found.dataset_id}")
+        tell(f"Next: hansa negotiate {shlex.quote(found.dataset_id)}")
     elif found.role == "consumer":
-        tell(f"Next: hansa transfer start {found.id}")
+        tell(f"Next: hansa transfer start {shlex.quote(found.id)}")
 
 
 @agreement_command.command("timeline")
@@ -111,5 +112,5 @@ def import_agreement(
     answer = client.post(f"{base}/agreements/import", body)
     lines = [f"Agreement {answer['id']}"]
     if role == "consumer":
-        lines.append(f"Next: hansa transfer start {answer['id']}")
+        lines.append(f"Next: hansa transfer start {shlex.quote(answer['id'])}")
     show(answer, as_json, lines)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from pathlib import Path
 from typing import Any
 
@@ -187,7 +188,7 @@ def show_dataset(dataset: str, node: str | None, home: Path | None, as_json: boo
         lines += [f"Offer {offer['id']}", *(f"  {text}" for text in offer["terms"]["sentences"])]
     lines.append(f"Formats: {', '.join(found['formats'])}")
     if not found["own"]:
-        lines.append(f"Next: hansa negotiate {found['id']}")
+        lines.append(f"Next: hansa negotiate {shlex.quote(found['id'])}")
     show(found, as_json, [line for line in lines if line])
 
 

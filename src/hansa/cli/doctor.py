@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import shlex
 import shutil
 import sys
 from collections.abc import Iterator
@@ -11,6 +12,8 @@ from pathlib import Path
 
 import click
 
+from hansa.cli.ends import End, leave
+from hansa.cli.options import here, home_option, json_option
 from hansa.kernel.errors import HansaError
 from hansa.node.home import Home, default_home, port_is_free
 from hansa.node.processes import find, probe
@@ -19,17 +22,12 @@ Finding = tuple[bool, str, str]
 
 
 @click.command("doctor")
-@click.option(
-    "--home",
-    type=click.Path(path_type=Path, file_okay=False),
-    default=None,
-    help="Folder of the space (default: HANSA_HOME or the user data folder).",
-)
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@home_option
+@json_option
 def doctor_command(home: Path | None, as_json: bool) -> None:
     """Check Python, disk, libraries, pages, ports and nodes. Status 1 when something is amiss."""
     space = Home(home or default_home())
-    findings = [*_machine(space), *_space(space)]
+    findings = [(ok, what, here(then)) for ok, what, then in (*_machine(space), *_space(space))]
     if as_json:
         rows = [
             {"ok": ok, "what": what, "next": "" if ok else following}
@@ -40,7 +38,7 @@ def doctor_command(home: Path | None, as_json: bool) -> None:
         for ok, what, following in findings:
             mark = click.style("✓", fg="green") if ok else click.style("✗", fg="red")
             click.echo(f" {mark} {what}" + ("" if ok else f"\n     Next: {following}"))
-    sys.exit(0 if all(ok for ok, _, _ in findings) else 1)
+    leave(End.done if all(ok for ok, _, _ in findings) else End.failed)
 
 
 def _machine(space: Home) -> Iterator[Finding]:
@@ -68,7 +66,11 @@ def _space(space: Home) -> Iterator[Finding]:
     for node in nodes:
         secret = node.path / "secret.key"
         private = secret.exists() and secret.stat().st_mode & 0o077 == 0
-        yield private, f"{node.name}: secret readable by its owner only", f"chmod 600 {secret}"
+        yield (
+            private,
+            f"{node.name}: secret readable by its owner only",
+            f"chmod 600 {shlex.quote(str(secret))}",
+        )
         state = find(node)
         if state.pid is None:
             free = port_is_free(node.port)

@@ -8,6 +8,7 @@ from urllib.parse import quote
 
 import click
 
+from hansa.cli.ends import End, leave
 from hansa.cli.options import connect, node_options, show
 
 
@@ -19,7 +20,10 @@ from hansa.cli.options import connect, node_options, show
 def join_command(
     url: str, message: str, wait_s: float, node: str | None, home: Path | None, as_json: bool
 ) -> None:
-    """Ask the authority at URL (for example http://localhost:7710/authority) for membership."""
+    """Ask the authority at URL (for example http://localhost:7710/authority) for membership.
+
+    Its operator decides, with `hansa member list` there; until then this ends with status 4.
+    """
     _, client, base = connect(node, home)
     client.post(f"{base}/join", {"authority_url": url, "message": message})
     deadline = time.monotonic() + wait_s
@@ -28,12 +32,14 @@ def join_command(
         if membership["state"] != "requested" or time.monotonic() > deadline:
             break
         time.sleep(0.1)
+    state = membership["state"]
     lines = {
         "member": "Member: the credential is in the wallet.",
-        "requested": "Requested: the authority's operator decides (hansa member list there).",
+        "requested": "Requested: the authority's operator decides.",
         "refused": f"Refused: {membership.get('reason') or 'no reason given'}",
     }
-    show(membership, as_json, [lines.get(membership["state"], membership["state"])])
+    show(membership, as_json, [lines.get(state, state)])
+    leave({"member": End.done, "requested": End.waits}.get(state, End.refused))
 
 
 @click.group("member")

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import json
-import sys
+import shlex
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from hansa.cli.ends import End, end_of_process, leave
 from hansa.cli.options import (
     connect,
+    here,
     node_options,
     pages,
     parameters_of,
@@ -23,7 +25,7 @@ from hansa.cli.options import (
 )
 
 if TYPE_CHECKING:
-    from hansa.client import Message, Negotiation, Participant
+    from hansa.client import Message, Negotiation, Participant, Transfer
 
 Json = dict[str, Any]
 _DAY_S = 86_400.0
@@ -59,23 +61,34 @@ def told(message: Message) -> str:
 
 
 def _report(found: Negotiation, quiet: bool) -> None:
-    """Print how a negotiation stands and what can be done; end with status 1 when it failed."""
-    if found.refusal is not None:
+    """Print how a negotiation stands and what can be done; end with the status of that."""
+    end = end_of_process(found, over=found.state == "FINALIZED")
+    if end is End.refused and found.refusal is not None:
         say(found.refusal.sentence, quiet)
         say(f"Next: {found.refusal.next}", quiet)
-        sys.exit(1)
-    if found.state == "FINALIZED":
+    elif end is End.done:
         what = "transfer start" if found.role == "consumer" else "agreement timeline"
-        say(f"Next: hansa {what} {found.agreement_id}", quiet)
+        say(f"Next: hansa {what} {shlex.quote(found.agreement_id or '')}", quiet)
         return
-    if found.waiting:
+    elif found.waiting:
         say("It waits for you.", quiet)
         for command in _answers(found.id, found.actions):
             say(f"Next: {command}", quiet)
     else:
-        say(f"It waits for {found.counterparty.title}.", quiet)
+        say(awaited(found), quiet)
         say(f"Next: hansa negotiation follow {found.id}", quiet)
-    sys.exit(1)
+    leave(end)
+
+
+def awaited(found: Negotiation | Transfer) -> str:
+    """Say what something that is not over waits for."""
+    if found.delivery is not None and found.delivery.error:
+        return f"{found.counterparty.title} is not reached yet: {found.delivery.error}"
+    if found.pending:
+        return f"It is on its way to {found.counterparty.title}."
+    if found.state == "STARTED":
+        return "It runs on."
+    return f"It waits for {found.counterparty.title}."
 
 
 @click.command("negotiate")
@@ -108,7 +121,7 @@ def negotiate_command(
     city = partner(connected)
     found = city.dataset(dataset)
     if found.own:
-        raise click.BadParameter("It is your own. See `hansa catalogue` for those of others.")
+        raise click.BadParameter(here("It is your own. For those of others: hansa catalogue"))
     odrl = None
     if template is not None:
         odrl = _terms(connected[1], connected[2], template, parameters_of(parameters))
@@ -190,7 +203,7 @@ def show_negotiation(negotiation: str, node: str | None, home: Path | None, as_j
         if command not in following:
             tell(f"Next: {command}")
     if found.agreement_id and found.state == "FINALIZED":
-        tell(f"Next: hansa agreement show {found.agreement_id}")
+        tell(f"Next: hansa agreement show {shlex.quote(found.agreement_id)}")
 
 
 @negotiation_command.command("follow")

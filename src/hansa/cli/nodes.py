@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import shlex
 from pathlib import Path
 
 import click
 
+from hansa.cli.options import home_option, json_option
 from hansa.node.home import Home, NodePlan, choose_ports, default_home, port_is_free
 
 
@@ -22,14 +24,9 @@ from hansa.node.home import Home, NodePlan, choose_ports, default_home, port_is_
     default=None,
     help="Port (default: the next free one).",
 )
-@click.option(
-    "--home",
-    type=click.Path(path_type=Path, file_okay=False),
-    default=None,
-    help="Folder of the space (default: HANSA_HOME or the user data folder).",
-)
+@home_option
 @click.option("--approve-automatically", is_flag=True, help="Authority: take in whoever asks.")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@json_option
 def init_command(
     name: str,
     role: str,
@@ -55,7 +52,7 @@ def init_command(
         print(json.dumps({"name": name, "url": folder.url, "path": str(folder.path)}))
         return
     click.echo(f"Made node {name} in {folder.path}", err=True)
-    click.echo(f"Next: hansa serve {folder.path}")
+    click.echo(f"Next: hansa serve {shlex.quote(str(folder.path))}")
 
 
 @click.command("serve")

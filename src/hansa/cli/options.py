@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import functools
 import json
-import re
+import shlex
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, cast
@@ -13,6 +14,7 @@ from urllib.parse import quote
 import click
 
 from hansa.client import Client
+from hansa.kernel.commands import pasteable
 from hansa.kernel.errors import Code, HansaError
 from hansa.node.home import Home, NodeFolder, default_home
 
@@ -21,13 +23,35 @@ if TYPE_CHECKING:
 
 Json = dict[str, Any]
 F = TypeVar("F", bound=Callable[..., Any])
-_AT_A_NODE = re.compile(
-    r"hansa (agreement|approvals|catalogue|dataset|join|member|negotiat|publish|script|transfer"
-    r"|webhook)"
-)
 _SUBJECTS = ("transfer", "negotiation", "agreement", "dataset", "webhook")
 _SHOWN = _SUBJECTS[:4]
+_SECRET_MAX = 16_384
 _AWAY = (Code.unavailable, Code.outbound_failed, Code.outbound_timeout)
+
+
+def home_option(command: F) -> F:
+    """Add `--home`; an error's commands are for the node and the space that were meant."""
+
+    @functools.wraps(command)
+    def run(*args: Any, **values: Any) -> Any:
+        try:
+            return command(*args, **values)
+        except HansaError as error:
+            _complete(error)
+            raise
+
+    option = click.option(
+        "--home",
+        type=click.Path(path_type=Path, file_okay=False),
+        default=None,
+        help="Folder of the space (default: HANSA_HOME, or the platform's user data folder).",
+    )
+    return cast(F, option(run))
+
+
+def json_option(command: F) -> F:
+    """Add `--json`."""
+    return click.option("--json", "as_json", is_flag=True, help="Print JSON.")(command)
 
 
 def node_options(command: F) -> F:
@@ -38,26 +62,18 @@ def node_options(command: F) -> F:
         try:
             return command(*args, **values)
         except HansaError as error:
-            _hint(error, click.get_current_context())
+            if error.facts.get("next") is None and "hansa " not in error.detail:
+                error.facts["next"] = _usual_next(error, click.get_current_context())
             raise
 
-    made = click.option("--json", "as_json", is_flag=True, help="Print JSON.")(run)
-    made = click.option(
-        "--home",
-        type=click.Path(path_type=Path, file_okay=False),
-        default=None,
-        help="Folder of the space (default: HANSA_HOME or the user data folder).",
-    )(made)
+    made = home_option(json_option(run))
     return cast(F, click.option("--node", default=None, help="Which node of the space.")(made))
 
 
-def _hint(error: HansaError, context: click.Context) -> None:
-    """See to it that an error names the next command, for the node that was meant."""
-    following = error.facts.get("next")
-    if following is None and "hansa " not in error.detail:
-        following = _usual_next(error, context)
-    if following is not None:
-        error.facts["next"] = here(str(following))
+def _complete(error: HansaError) -> None:
+    error.detail = here(error.detail)
+    if error.facts.get("next"):
+        error.facts["next"] = here(str(error.facts["next"]))
 
 
 def _usual_next(error: HansaError, context: click.Context) -> str:
@@ -67,19 +83,16 @@ def _usual_next(error: HansaError, context: click.Context) -> str:
     if given and error.code is Code.not_found:
         return f"hansa {given[0][0]} list"
     if given and given[0][0] in _SHOWN and not error.facts.get("field"):
-        return f"hansa {given[0][0]} show {given[0][1]}"
+        return f"hansa {given[0][0]} show {shlex.quote(given[0][1])}"
     return f"{context.command_path} --help"
 
 
 def here(text: str) -> str:
-    """Add `--node` and `--home` as they were given, where the text ends with a command."""
+    """Complete the commands in a text with the node and the space that this command was given."""
     context = click.get_current_context(silent=True)
-    if context is None or "--node" in text or not _AT_A_NODE.search(text):
+    if context is None:
         return text
-    if text.endswith((".", "--help")):
-        return text
-    given = ((name, context.params.get(name)) for name in ("node", "home"))
-    return text + "".join(f" --{name} {value}" for name, value in given if value)
+    return pasteable(text, context.params.get("node"), context.params.get("home"))
 
 
 def tell(text: str) -> None:
@@ -128,15 +141,53 @@ def partner(connected: tuple[NodeFolder, Client, str]) -> Participant:
     return Participant(client, folder.participant)
 
 
-def parameters_of(texts: Sequence[str]) -> dict[str, str]:
-    """Read `NAME=VALUE` texts of `--set`."""
+def parameters_of(texts: Sequence[str], option: str = "--set") -> dict[str, str]:
+    """Read `NAME=VALUE` texts of an option."""
     found = {}
     for text in texts:
         name, equals, value = text.partition("=")
         if not equals or not value.strip():
-            raise click.BadParameter(f"{text!r} is not NAME=VALUE.", param_hint="--set")
+            raise click.BadParameter(f"{text!r} is not NAME=VALUE.", param_hint=option)
         found[name.strip()] = value
     return found
+
+
+def address_of(texts: Sequence[str]) -> dict[str, str]:
+    """Read `NAME=VALUE` texts of `--property`, in which `@FILE` and `@-` stand for a content.
+
+    A password given so is in no shell history and no list of processes. One line end at the end of
+    the content is left out; `@@` stands for one `@`.
+    """
+    found = {}
+    for name, value in parameters_of(texts, "--property").items():
+        if value.startswith("@@"):
+            value = value[1:]
+        elif value.startswith("@"):
+            value = _content(value[1:])
+        found[name] = value
+    return found
+
+
+def _content(source: str) -> str:
+    if source == "-" and sys.stdin.isatty():
+        click.echo("Type it, then Ctrl-D at the start of a line:", err=True)
+    try:
+        if source == "-":
+            text = sys.stdin.read(_SECRET_MAX + 1)
+        else:
+            with Path(source).expanduser().open(encoding="utf-8") as file:
+                text = file.read(_SECRET_MAX + 1)
+    except (OSError, UnicodeDecodeError) as error:
+        why = error.strerror if isinstance(error, OSError) else "no text in UTF-8"
+        raise click.BadParameter(
+            f"{source} can't be read ({why}). A value that begins with @ is written with @@.",
+            param_hint="--property",
+        ) from error
+    text = text.removesuffix("\n").removesuffix("\r")
+    if not text or len(text) > _SECRET_MAX:
+        what = "is empty" if not text else f"is longer than {_SECRET_MAX} signs"
+        raise click.BadParameter(f"{source} {what}.", param_hint="--property")
+    return text
 
 
 def say(text: str, quiet: bool) -> None:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-import sys
 from pathlib import Path
 from typing import TextIO
 
 import click
 
+from hansa.cli.ends import End, leave
 from hansa.cli.options import connect, node_options, path_of, show
 
 
@@ -46,7 +46,7 @@ def list_webhooks(node: str | None, home: Path | None, as_json: bool) -> None:
             f"{hook['delivered']} told, {hook['waiting']} waiting"
         )
         if hook["error"]:
-            lines.append(f"  Error: {hook['error']}  Next: hansa webhook test {hook['id']}")
+            lines += [f"  Error: {hook['error']}", f"  Next: hansa webhook test {hook['id']}"]
     show({"items": items}, as_json, lines or ["No webhooks. Next: hansa webhook add URL"])
 
 
@@ -59,7 +59,7 @@ def check_webhook(webhook: str, node: str | None, home: Path | None, as_json: bo
     found = client.post(path_of(base, "webhooks", webhook, "test"))
     word = f"It answered {found['status']} after {found['ms']} ms."
     show(found, as_json, [word if found["ok"] else f"It failed: {found['error']}"])
-    sys.exit(0 if found["ok"] else 1)
+    leave(End.done if found["ok"] else End.failed)
 
 
 @webhook_command.command("remove")

@@ -12,18 +12,11 @@ from pathlib import Path
 
 import click
 
+from hansa.cli.options import here, home_option, json_option
 from hansa.client import Client
 from hansa.kernel.errors import Code, HansaError
 from hansa.node.home import Home, NodeFolder, NodePlan, choose_ports, choosing_ports, default_home
 from hansa.node.processes import NodeState, find, log_tail, start_missing, stop, wait_ready
-
-_HOME = click.option(
-    "--home",
-    type=click.Path(path_type=Path, file_okay=False),
-    default=None,
-    help="Folder of the space (default: HANSA_HOME, or the platform's user data folder).",
-)
-_JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
 SPACE = (
     NodePlan("authority", "authority", "Hansa Authority", "authority", automatic=True),
@@ -53,7 +46,7 @@ class Steps:
     def say(self, text: str = "") -> None:
         """Print a line for a person."""
         if not self._as_json:
-            click.echo(text)
+            click.echo(here(text))
 
     @property
     def elapsed_s(self) -> float:
@@ -62,8 +55,8 @@ class Steps:
 
 
 @click.command("up")
-@_HOME
-@_JSON
+@home_option
+@json_option
 @click.option("--fresh", is_flag=True, help="Forget the space that is here and start anew.")
 @click.option("--foreground", is_flag=True, help="Stay until Ctrl-C, which stops the space.")
 @click.option("--no-story", is_flag=True, help="Start the nodes and do nothing else.")
@@ -170,8 +163,8 @@ def _stopping(space: Home, steps: Steps) -> Iterator[None]:
 
 
 @click.command("status")
-@_HOME
-@_JSON
+@home_option
+@json_option
 def status_command(home: Path | None, as_json: bool) -> None:
     """Show which nodes run, where, and how much memory they use."""
     space = Home(home or default_home())
@@ -180,7 +173,7 @@ def status_command(home: Path | None, as_json: bool) -> None:
         print(json.dumps({"nodes": [state.as_json() for state in states]}))
         return
     if not states:
-        click.echo(f"No space in {space.path}. Make one with: hansa up", err=True)
+        click.echo(here(f"No space in {space.path}. Make one with: hansa up"), err=True)
         return
     for state in states:
         click.echo(_status_line(state))
@@ -200,8 +193,8 @@ def _status_line(state: NodeState) -> str:
 @click.command("open")
 @click.argument("node", required=False)
 @click.option("--print", "print_only", is_flag=True, help="Print the link, do not open a browser.")
-@_HOME
-@_JSON
+@home_option
+@json_option
 def open_command(node: str | None, print_only: bool, home: Path | None, as_json: bool) -> None:
     """Make a sign-in link for a node's console (valid ten minutes, once) and open it."""
     folder = Home(home or default_home()).node(node or "delft-east")
@@ -218,7 +211,7 @@ def open_command(node: str | None, print_only: bool, home: Path | None, as_json:
 @click.argument("node")
 @click.option("-n", "lines", default=50, show_default=True, help="How many lines.")
 @click.option("-f", "--follow", is_flag=True, help="Go on as lines come.")
-@_HOME
+@home_option
 def logs_command(node: str, lines: int, follow: bool, home: Path | None) -> None:
     """Show the end of a node's log (JSON lines)."""
     folder = Home(home or default_home()).node(node)
@@ -239,8 +232,8 @@ def logs_command(node: str, lines: int, follow: bool, home: Path | None) -> None
 
 
 @click.command("down")
-@_HOME
-@_JSON
+@home_option
+@json_option
 def down_command(home: Path | None, as_json: bool) -> None:
     """Stop all nodes of the space. Their state stays; `hansa up` starts them again."""
     names = stop(Home(home or default_home()).nodes())
@@ -252,7 +245,7 @@ def down_command(home: Path | None, as_json: bool) -> None:
 
 @click.command("reset")
 @click.option("--yes", is_flag=True, help="Do not ask.")
-@_HOME
+@home_option
 def reset_command(yes: bool, home: Path | None) -> None:
     """Stop all nodes and delete their state and keys. This cannot be undone."""
     space = Home(home or default_home())
@@ -263,4 +256,4 @@ def reset_command(yes: bool, home: Path | None) -> None:
         click.confirm(f"Delete the space in {space.path}, with all keys and data?", abort=True)
     stop(space.nodes())
     space.remove()
-    click.echo("Deleted. Start anew with: hansa up", err=True)
+    click.echo(here("Deleted. Start anew with: hansa up"), err=True)

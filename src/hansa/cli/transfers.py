@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import sys
 import time
 from collections.abc import Callable
@@ -11,12 +12,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from hansa.cli.negotiations import print_messages, told
+from hansa.cli.ends import End, end_of_process, leave
+from hansa.cli.negotiations import awaited, print_messages, told
 from hansa.cli.options import (
+    address_of,
     connect,
     node_options,
     pages,
-    parameters_of,
     partner,
     path_of,
     say,
@@ -93,7 +95,11 @@ def _progress(found: Transfer) -> str:
 @click.option("--format", "format_name", default="HttpData-PULL", show_default=True, help="How.")
 @click.option("--to", "url", default=None, help="Push: URL that the data is sent to.")
 @click.option(
-    "--property", "properties", multiple=True, metavar="NAME=VALUE", help="Push: of the address."
+    "--property",
+    "properties",
+    multiple=True,
+    metavar="NAME=VALUE",
+    help="Push: of the address. @FILE reads a value, @- standard input; @@ begins with an @.",
 )
 @click.option("--endpoint-type", default=None, help="Push: kind of the address (an IRI).")
 @click.option("--wait", "wait_s", default=60.0, show_default=True, help="Seconds to wait.")
@@ -112,6 +118,7 @@ def start_transfer(
     """Start a transfer under an agreement.
 
     A pull prints how to read the data. A push sends it: to --to, or to this node's own inbox.
+    Keep a password out of the shell's history: --property password=@FILE, or @- and type it.
     """
     city = partner(connect(node, home))
     address: Json | None = None
@@ -119,7 +126,7 @@ def start_transfer(
         address = {
             "endpoint_type": endpoint_type or "https://w3id.org/idsa/v4.1/HTTP",
             "endpoint": url,
-            "properties": parameters_of(properties),
+            "properties": address_of(properties),
         }
     began = city.start_transfer(agreement, format_name, data_address=address)
     found = _until(city, began.id, ("STARTED",), wait_s, as_json)
@@ -135,7 +142,7 @@ def start_transfer(
     if found.state in ("STARTED", "COMPLETED"):
         say(f"The provider sends. Next: hansa transfer follow {began.id}", as_json)
         return
-    _failed(found, as_json)
+    _unfinished(found, as_json)
 
 
 def _until(
@@ -146,14 +153,18 @@ def _until(
     return city.transfer(transfer_id)
 
 
-def _failed(found: Transfer, quiet: bool) -> None:
+def _unfinished(found: Transfer, quiet: bool, *, over: bool = False) -> None:
+    """Print why a transfer is not where it should be, and end with the status of that."""
+    end = end_of_process(found, over=over)
+    if end is End.done:
+        return
     if found.refusal is not None:
         say(found.refusal.sentence, quiet)
         say(f"Next: {found.refusal.next}", quiet)
     else:
-        say(f"It has not started yet: {found.error or found.state}", quiet)
+        say(f"{found.state}: {awaited(found)}", quiet)
         say(f"Next: hansa transfer follow {found.id}", quiet)
-    sys.exit(1)
+    leave(end)
 
 
 @transfer_command.command("follow")
@@ -177,8 +188,7 @@ def follow_transfer(
             break
     if as_json:
         click.echo(json.dumps(city.client.get(path_of(city.base, "transfers", transfer))))
-    if found.state == "TERMINATED":
-        _failed(found, as_json)
+    _unfinished(found, as_json, over=found.state == "COMPLETED")
 
 
 @transfer_command.command("access")
@@ -225,7 +235,7 @@ def fetch_transfer(
             Code.invalid_request,
             "This dataset is entities, not bytes.",
             "They are read by query.",
-            next=f"hansa transfer access {transfer}",
+            next=f"hansa transfer access {shlex.quote(transfer)}",
         )
     file = output or Path((resource.name if resource else "") or "export.ndjson")
     bar: Any = None
@@ -255,7 +265,7 @@ def _verb(command_name: str, action: str, done: str, words: str, *, reason: bool
         _, client, base = connect(node, home)
         body = {} if reason is None else {"reason": reason}
         found = client.post(path_of(base, "transfers", transfer, action), body)
-        show(found, as_json, [done, f"Next: hansa transfer show {transfer}"])
+        show(found, as_json, [done, f"Next: hansa transfer show {found['id']}"])
 
     command.__doc__ = words
     made: Callable[..., None] = click.argument("transfer")(node_options(command))

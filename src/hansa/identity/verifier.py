@@ -134,5 +134,5 @@ def _no_membership(detail: str) -> HansaError:
         Code.membership_missing,
         "A membership credential is needed.",
         detail,
-        next="Join the data space: hansa join <authority url>",
+        next="Join the data space: hansa join URL",
     )

@@ -271,7 +271,7 @@ def _read(
         raise HansaError(
             Code.policy_denied,
             f"The governed read was answered with {status}.",
-            "Look at the transfer's page, and at `hansa logs`.",
+            f"Look at the transfer's page, and at `hansa logs {PROVIDER}`.",
         )
     visible = headers.get("ngsild-results-count", "?")
     _, whole, _ = provider.raw(

@@ -301,7 +301,7 @@ class MembershipClient:
             raise HansaError(
                 Code.membership_missing,
                 "We are not a member of a data space yet.",
-                next="hansa join <authority url>",
+                next="hansa join URL",
             )
         items: list[DirectoryEntry] = []
         after: str | None = None

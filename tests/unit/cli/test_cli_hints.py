@@ -9,6 +9,7 @@ import pytest
 from click.testing import CliRunner
 
 from hansa.cli.options import here, node_options, tell
+from hansa.kernel.commands import pasteable
 from hansa.kernel.errors import Code, HansaError
 
 
@@ -47,9 +48,15 @@ def test_an_error_ends_with_the_next_command(error: HansaError, following: str) 
     assert errors(error, "t-1", "--node", "east").facts["next"] == following
 
 
+def test_what_was_typed_is_quoted_when_it_is_printed_again() -> None:
+    error = errors(HansaError(Code.conflict, "No."), "t 1;$(id)", "--home", "my space")
+    assert error.facts["next"] == "hansa transfer show 't 1;$(id)' --home 'my space'"
+
+
 def test_a_detail_that_names_a_command_is_enough() -> None:
-    error = HansaError(Code.not_found, "No.", "See: hansa webhook list")
-    assert "next" not in errors(error, "t-1").facts
+    error = errors(HansaError(Code.not_found, "No.", "See: hansa webhook list"), "t", "--node", "w")
+    assert "next" not in error.facts
+    assert error.detail == "See: hansa webhook list --node w"
 
 
 def test_a_command_is_told_for_the_node_and_home_that_were_given() -> None:
@@ -61,3 +68,31 @@ def test_a_command_is_told_for_the_node_and_home_that_were_given() -> None:
     told = CliRunner().invoke(command, ["--node", "east", "--home", "space"]).output
     assert told == "Next: hansa transfer show t-1 --node east --home space\n"
     assert here("Next: hansa transfer show t-1") == "Next: hansa transfer show t-1"
+
+
+@pytest.mark.parametrize(
+    ("text", "completed"),
+    [
+        ("hansa catalogue", "hansa catalogue --node w --home '/a b'"),
+        ("hansa catalogue --node e", "hansa catalogue --node e --home '/a b'"),
+        ("hansa up", "hansa up --home '/a b'"),
+        ("hansa open", "hansa open w --home '/a b'"),
+        ("hansa open e", "hansa open e --home '/a b'"),
+        ("hansa member list", "hansa member list --home '/a b'"),
+        ("hansa transfer --help", "hansa transfer --help"),
+        ("hansa serve /x", "hansa serve /x"),
+        ("Run `hansa up` first.", "Run `hansa up --home '/a b'` first."),
+        ("See hansa webhook list.", "See hansa webhook list --node w --home '/a b'."),
+        ("hansa negotiate 'a; (b'", "hansa negotiate 'a; (b' --node w --home '/a b'"),
+        ("hansa join http://l:1/a", "hansa join http://l:1/a --node w --home '/a b'"),
+        (
+            "Look:  hansa status   hansa open e\nhansa down",
+            "Look:  hansa status --home '/a b'   hansa open e --home '/a b'\n"
+            "hansa down --home '/a b'",
+        ),
+        ("A hansa is a league of cities.", "A hansa is a league of cities."),
+    ],
+)
+def test_commands_in_a_text_are_completed(text: str, completed: str) -> None:
+    assert pasteable(text, "w", Path("/a b")) == completed
+    assert pasteable(text) == text

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from shlex import quote
 from typing import Any
 
 from hansa.exchange import ContractNegotiation, Message, Role, TransferProcess
@@ -78,8 +79,9 @@ def _next(process: ContractNegotiation | TransferProcess, code: str, other: str)
         return f"{other} may ask again under the published terms."
     again = f"hansa negotiation replay {process.id}"
     if isinstance(process, TransferProcess):
-        again = f"hansa transfer start {process.agreement_id}"
+        again = f"hansa transfer start {quote(process.agreement_id)}"
     text = _NEXT.get(code, _DEFAULT)
     if isinstance(process, TransferProcess):
         text = text.replace("hansa negotiation show {id}", "hansa transfer show {id}")
-    return text.format(dataset=process.dataset_id, id=process.id, other=other, again=again)
+    dataset = quote(process.dataset_id)
+    return text.format(dataset=dataset, id=process.id, other=other, again=again)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import AsyncGenerator
 from urllib.parse import urlsplit
 
@@ -182,7 +183,7 @@ class Space(Access):
                 f"No authority answers at {authority_url}.",
                 "The URL of an authority ends in its own name on its node.",
                 field="authority_url",
-                next=f"hansa join {url}",
+                next=f"hansa join {shlex.quote(url)}",
             ) from error
         p.journal.note("membership.requested", f"Asked {authority_url} for membership")
         return {"state": view.state, "reason": view.reason}

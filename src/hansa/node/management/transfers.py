@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import time
 from collections.abc import Mapping
 from typing import Any
@@ -156,7 +157,7 @@ class Transfers(Trade):
         return {
             "endpoint": address.endpoint,
             "authorization": bearer,
-            "curl": f"curl -H 'Authorization: {bearer}' '{url}'",
+            "curl": _curl("-H", f"Authorization: {bearer}", url),
             "qgis": {
                 "url": geojson,
                 "header": {"Authorization": bearer, "Accept": "application/geo+json"},
@@ -177,7 +178,7 @@ class Transfers(Trade):
         return {
             "endpoint": address.endpoint,
             "authorization": bearer,
-            "curl": f"curl -OJ -H 'Authorization: {bearer}' '{address.endpoint}'",
+            "curl": _curl("-OJ", "-H", f"Authorization: {bearer}", address.endpoint),
             "qgis": None,
             "download": {
                 "url": path,
@@ -227,6 +228,11 @@ class Transfers(Trade):
             result |= _probed(answer)
         result["ms"] = round((time.perf_counter() - begin) * 1000)
         return result
+
+
+def _curl(*words: str) -> str:
+    """Give a command to paste: the address is the other side's word, and must stay one word."""
+    return shlex.join(("curl", *words))
 
 
 def _probed(answer: FetchedAnswer) -> Json:

@@ -24,6 +24,7 @@ from hansa.exchange import (
     Ports,
     Step,
     TransferProcess,
+    TransferProgress,
     register,
     routes,
 )
@@ -161,6 +162,7 @@ class FakePlane:
         self.open: dict[str, str] = {}
         self.addresses: dict[str, DataAddress] = {}
         self.stops: list[str] = []
+        self.told: dict[str, TransferProgress] = {}
         self.starts = 0
         self.tokens: dict[str, str] = {}
         self.refuse: HansaError | None = None
@@ -225,6 +227,9 @@ class FakePlane:
         self.stops.append(transfer.id)
         self.open.pop(transfer.id, None)
         self.addresses.pop(transfer.id, None)
+
+    async def progress(self, transfer: TransferProcess) -> TransferProgress | None:
+        return self.told.get(transfer.id)
 
 
 class Side:

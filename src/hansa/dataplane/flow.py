@@ -80,7 +80,9 @@ class Opened(msgspec.Struct, frozen=True):
 class Progress(msgspec.Struct, frozen=True, kw_only=True):
     """How far a flow is: body bytes, items (entities or files), where to go on, the last error.
 
-    `position` is the plane's own word; `digest` is what was sent or received in all.
+    `position` is the plane's own word; `digest` is what was sent or received in all. Of an error
+    `told` is what the other side may read, `attempts` failed in a row, and `next_at` is when it is
+    tried again by itself.
     """
 
     bytes: int = 0
@@ -90,6 +92,9 @@ class Progress(msgspec.Struct, frozen=True, kw_only=True):
     digest: str | None = None
     last_at: datetime | None = None
     error: str | None = None
+    told: str | None = None
+    attempts: int = 0
+    next_at: datetime | None = None
 
 
 class DataFlow(msgspec.Struct, frozen=True, kw_only=True):
@@ -98,7 +103,8 @@ class DataFlow(msgspec.Struct, frozen=True, kw_only=True):
     `sealed` is the counterparty's address, `opened` the one we gave (both encrypted). `plane` names
     the foreign plane that moves the data (empty: one of ours), `control` the foreign control plane
     that asked for it (empty: our own exchange). `renews` False: the consumer can't renew tokens, so
-    its access lasts as long as the transfer.
+    its access lasts as long as the transfer. `elsewhere`: the consumer's operator named the address
+    of a push, so that the data do not come to this node.
     """
 
     id: str
@@ -117,6 +123,7 @@ class DataFlow(msgspec.Struct, frozen=True, kw_only=True):
     plane: str = ""
     control: str = ""
     renews: bool = True
+    elsewhere: bool = False
 
     @property
     def push(self) -> bool:
@@ -127,6 +134,12 @@ class DataFlow(msgspec.Struct, frozen=True, kw_only=True):
     def sends(self) -> bool:
         """Say whether it is us who sends: a push that we provide."""
         return self.push and self.role is FlowRole.provider
+
+    @property
+    def passes_by(self) -> bool:
+        """Say whether data come to us that only the provider counts: none of our planes does."""
+        ours = self.push and self.role is FlowRole.consumer
+        return ours and (self.elsewhere or bool(self.plane))
 
 
 def is_push(profile: str) -> bool:

@@ -134,7 +134,7 @@ class Flows:
             plane = await self.plane_for(flow)
             if flow.push:  # where the operator wants it is said once, and holds for later calls
                 kept = flow.sealed if address is None else self._book.sealed(flow, address)
-                flow = await self._book.put(flow, sealed=kept)
+                flow = await self._book.put(flow, sealed=kept, elsewhere=kept is not None)
                 address = self._book.opened(flow, flow.sealed)
             answer = await plane.prepare(flow, address)
             if answer is None and not (flow.push or flow.plane or flow.control):

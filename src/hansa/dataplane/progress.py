@@ -44,8 +44,8 @@ class ProgressLedger:
         self._task: asyncio.Task[None] | None = None
 
     def note(self, flow_id: str, progress: Progress) -> None:
-        """Take the newest progress; its instant is now unless it has one. Costs no I/O."""
-        if progress.last_at is None:
+        """Take the newest progress; what moved, moved now unless it says when. Costs no I/O."""
+        if progress.last_at is None and (progress.bytes or progress.items):
             progress = msgspec.structs.replace(progress, last_at=self._clock.now())
         self._noted[flow_id] = progress
         if self._task is None or self._task.done():

@@ -23,14 +23,16 @@ import random
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing, suppress
 from dataclasses import dataclass
+from datetime import timedelta
 from hashlib import sha256
-from typing import Protocol
+from typing import Final, Protocol, TypeVar
 
 import msgspec
 import structlog
 
 from hansa.dataplane.enforcement import Enforcement
 from hansa.dataplane.flow import DataFlow, Progress
+from hansa.dataplane.reasons import reason_of, told_of
 from hansa.kernel import Clock, Code, HansaError
 from hansa.policy import Scope
 
@@ -38,6 +40,9 @@ _log = structlog.get_logger("hansa.dataplane")
 _OVER = frozenset({Code.transfer_ended, Code.agreement_ended})
 _HOPELESS = frozenset({Code.outbound_blocked, Code.invalid_field, Code.policy_unsupported})
 _CLOSE_S_MAX = 5.0
+_DECIDED = frozenset({401, 403})
+_WELL: Final = {"error": None, "told": None, "attempts": 0, "next_at": None}
+T = TypeVar("T")
 
 
 class Item(msgspec.Struct, frozen=True, kw_only=True):
@@ -227,6 +232,7 @@ class _Push:
         self._retry = retry
         self._chance = chance
         self._failures = 0
+        self._theirs: BaseException | None = None
         self._allowance = Allowance(lambda: flows.enforcement(flow.id))
 
     async def run(self) -> None:
@@ -237,16 +243,16 @@ class _Push:
                 await self._flows.on_done(self._id)
                 return
             except Exception as error:  # noqa: BLE001 - whatever it is, it is tried again
-                if await self._over(error):
+                wait_s = await self._failed(error)
+                if wait_s is None:
                     return
             finally:
                 await self._close()
-            await asyncio.sleep(self._retry.delay_s(self._failures, self._chance()))
+            await asyncio.sleep(wait_s)
 
     async def _deliver(self) -> None:
         await self._allowance.check()
-        async with asyncio.timeout(self._retry.item_s):
-            reached = await self._sink.open()
+        reached = await self._reach(self._sink.open(), self._retry.item_s)
         position = self._progress.position if reached is None else reached
         before = self._source.bytes_before(position)
         changes = {"position": position, "total_bytes": self._source.total_bytes}
@@ -259,19 +265,26 @@ class _Push:
             async for item in items:
                 await self._write(item)
                 await asyncio.sleep(0)  # a source and a sink that never wait can be stopped too
-        async with asyncio.timeout(self._retry.finish_s):
-            await self._sink.finish(self._source.digest)
-        self._note(digest=self._source.digest, error=None)
+        await self._reach(self._sink.finish(self._source.digest), self._retry.finish_s)
+        self._note(digest=self._source.digest, **_WELL)
+
+    async def _reach(self, doing: Awaitable[T], within_s: float) -> T:
+        """Do something at the other side; only what fails there is what it may read of."""
+        try:
+            async with asyncio.timeout(within_s):
+                return await doing
+        except Exception as error:
+            self._theirs = error
+            raise
 
     async def _write(self, item: Item) -> None:
         if item.body is None:
-            self._note(position=item.position, error=None)
+            self._note(position=item.position, **_WELL)
             return
         await self._allowance.check(item)
         withdraw = self._allowance.offer(item)
         try:
-            async with asyncio.timeout(self._retry.item_s):
-                await self._sink.write(item)
+            await self._reach(self._sink.write(item), self._retry.item_s)
         except HansaError as error:
             if error.facts.get("unsent"):
                 withdraw()
@@ -284,7 +297,7 @@ class _Push:
             bytes=self._progress.bytes + size,
             items=self._progress.items + item.entities,
             last_at=self._clock.now(),
-            error=None,
+            **_WELL,
         )
 
     def _note(self, **changes: object) -> None:
@@ -293,24 +306,31 @@ class _Push:
             self._progress = progress
             self._flows.progress(self._id, progress)
 
-    async def _over(self, error: Exception) -> bool:
-        """Note what failed; say whether the push is over."""
+    async def _failed(self, error: Exception) -> float | None:
+        """Note what failed; give the wait until the next try, None when the push is over."""
         known = error if isinstance(error, HansaError) else None
         code = None if known is None else known.code
         if code is Code.transfer_ended:
-            return True
-        reason = _reason(error)
+            return None
+        over = code in _OVER or code in _HOPELESS
+        over = over or (known is not None and bool(known.facts.get("permanent")))
         self._failures += 1
-        self._note(error=reason)
+        wait_s = None if over else self._retry.delay_s(self._failures, self._chance())
+        theirs = error is self._theirs or (known is not None and known.status in _DECIDED)
+        reason = reason_of(error)
+        self._note(
+            error=reason,
+            told=told_of(error) if theirs else None,
+            attempts=self._failures,
+            next_at=None if wait_s is None else self._clock.now() + timedelta(seconds=wait_s),
+        )
         if known is None and not isinstance(error, OSError | TimeoutError):
             _log.error("push_failed", flow=self._id, exc_info=error)
         else:
             _log.warning("push_failed", flow=self._id, reason=reason, failures=self._failures)
-        over = code in _OVER or code in _HOPELESS
-        over = over or (known is not None and bool(known.facts.get("permanent")))
         if over or self._failures == self._retry.told_after:
             await self._flows.on_error(self._id, reason)
-        return over
+        return wait_s
 
     async def _close(self) -> None:
         with suppress(HansaError, OSError, TimeoutError):
@@ -366,12 +386,3 @@ class Pushes:
             del self._tasks[flow_id]
         if not task.cancelled() and (error := task.exception()) is not None:
             _log.error("push_broke", flow=flow_id, exc_info=error)
-
-
-def _reason(error: Exception) -> str:
-    """Write an error as one line without bodies or secrets."""
-    if isinstance(error, HansaError):
-        return f"{error.code.value}: {error.title}"
-    if isinstance(error, TimeoutError):
-        return "outbound_timeout: The other side did not answer in time."
-    return f"{Code.outbound_failed.value}: {type(error).__name__}"

@@ -18,6 +18,7 @@ from hansa.exchange.model import (
     Sending,
     Step,
     TransferProcess,
+    TransferProgress,
     TransferState,
 )
 from hansa.exchange.policies import same_terms
@@ -66,6 +67,7 @@ __all__ = [
     "TRANSFER",
     "TRANSFERS",
     "TransferProcess",
+    "TransferProgress",
     "TransferState",
     "register",
     "routes",

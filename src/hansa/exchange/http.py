@@ -21,9 +21,20 @@ from hansa.exchange.errors import (
     not_found,
     unexpected,
 )
-from hansa.exchange.model import ContractNegotiation, Process, TransferProcess
+from hansa.exchange.model import (
+    ContractNegotiation,
+    Process,
+    TransferProcess,
+    TransferProgress,
+)
 from hansa.exchange.service import Exchange, Lookup, owned
-from hansa.exchange.wire_dsp_2025_1 import Inbound, decode, process_body, read_document
+from hansa.exchange.wire_dsp_2025_1 import (
+    Inbound,
+    decode,
+    process_body,
+    progress_member,
+    read_document,
+)
 from hansa.kernel import Code, HansaError
 from hansa.kernel.problem import read_body
 
@@ -99,7 +110,7 @@ class _Endpoint:
             _allow(request, "GET")
             kind = self._kind
             found = await exchange.store.read(lambda tx: owned(tx, kind, first, caller.did))
-            return _process_response(found, 200)
+            return _process_response(found, 200, await exchange.own_progress(found))
         later = _LATER.get((self._room, tail))
         if later is None:
             raise not_found("path")
@@ -139,9 +150,11 @@ async def _read(request: Request, exchange: Exchange, wire_type: str) -> Inbound
     return decode(await read_document(body), wire_type)
 
 
-def _process_response(process: Process, status: int) -> Response:
+def _process_response(
+    process: Process, status: int, progress: TransferProgress | None = None
+) -> Response:
     return Response(
-        msgspec.json.encode(process_body(process)),
+        msgspec.json.encode({**process_body(process), **progress_member(progress)}),
         status_code=status,
         media_type="application/json",
     )

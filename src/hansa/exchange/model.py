@@ -202,6 +202,22 @@ class TransferProcess(msgspec.Struct, frozen=True, kw_only=True):
 Process = ContractNegotiation | TransferProcess
 
 
+class TransferProgress(msgspec.Struct, frozen=True, kw_only=True):
+    """How far a push is, as its provider tells its consumer.
+
+    `items` and `bytes` were delivered, `total` are the bytes in all where that is known.
+    `attempts` failed since the last item, `next_try` follows by itself, `error` says why.
+    """
+
+    items: int
+    bytes: int
+    total: int | None = None
+    last_item: datetime | None = None
+    attempts: int = 0
+    next_try: datetime | None = None
+    error: str | None = None
+
+
 class LogEntry(msgspec.Struct, frozen=True, kw_only=True):
     """One protocol message of a process: `direction` is `sent` (decided) or `received`.
 

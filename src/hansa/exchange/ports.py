@@ -15,6 +15,7 @@ from hansa.exchange.model import (
     Decide,
     Step,
     TransferProcess,
+    TransferProgress,
 )
 from hansa.identity import Caller
 from hansa.kernel.outbound import OutboundResponse
@@ -126,6 +127,10 @@ class DataPlane(Protocol):
 
     async def stop(self, transfer: TransferProcess) -> None:
         """Cut the access: the transfer is suspended, completed or terminated (see its state)."""
+        ...
+
+    async def progress(self, transfer: TransferProcess) -> TransferProgress | None:
+        """Say how far a push that we provide is, for its consumer; None when it is not known."""
         ...
 
 

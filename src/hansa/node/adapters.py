@@ -8,7 +8,7 @@ from typing import Any
 
 from hansa.catalogue import Catalogue
 from hansa.dataplane import DataAddress as PlaneAddress
-from hansa.dataplane import DataFlow, FlowRole, Flows, GoverningAgreement
+from hansa.dataplane import DataFlow, FlowRole, Flows, GoverningAgreement, Progress
 from hansa.dataplane import Opened as PlaneOpened
 from hansa.exchange import (
     Agreement,
@@ -18,6 +18,7 @@ from hansa.exchange import (
     OfferedDataset,
     Opened,
     TransferProcess,
+    TransferProgress,
     TransferState,
 )
 from hansa.identity import Caller, Identity, Membership
@@ -191,6 +192,11 @@ class Plane:
         else:
             await self._flows.terminate(transfer.id, reason)
 
+    async def progress(self, transfer: TransferProcess) -> TransferProgress | None:
+        """Say how far a push of ours is; a foreign plane does not tell us."""
+        flow = await self._flows.find(transfer.id)
+        return None if flow is None or flow.plane or not flow.sends else _told(flow.progress)
+
 
 class OwnExchange:
     """The exchange, as the data flows tell it what they came to."""
@@ -230,6 +236,20 @@ def flow_of(transfer: TransferProcess) -> DataFlow:
         created=transfer.created,
         modified=transfer.created,
         renews=not transfer.dialect,  # foreign dialects know no token renewal
+    )
+
+
+def _told(progress: Progress) -> TransferProgress:
+    """Give what the consumer may know: of an error at our own side, only that there is one."""
+    error = progress.error and (progress.told or "The provider can't send at the moment.")
+    return TransferProgress(
+        items=progress.items,
+        bytes=progress.bytes,
+        total=progress.total_bytes,
+        last_item=progress.last_at,
+        attempts=progress.attempts,
+        next_try=progress.next_at,
+        error=error or None,
     )
 
 

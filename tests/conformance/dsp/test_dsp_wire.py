@@ -10,11 +10,12 @@ from typing import Any
 
 import jsonschema
 import pytest
+from pyld import jsonld
 from referencing import Registry, Resource
 
 from exchange_world import World, message, world_in
-from hansa.exchange import DataAddress
-from hansa.exchange.wire_dsp_2025_1 import decode, read_answer, read_document
+from hansa.exchange import DataAddress, TransferProgress
+from hansa.exchange.wire_dsp_2025_1 import PROGRESS, decode, read_answer, read_document
 
 BASE = "https://w3id.org/dspace/2025/1/"
 Validate = Callable[[Any], None]
@@ -149,6 +150,33 @@ async def _push(world: World, agreement_id: str) -> None:
     await world.consumer.exchange.resume_transfer(pushed.id)
     await world.settle()
     assert await world.transfer_states() == ("STARTED", "STARTED")
+
+
+async def test_what_we_add_to_a_transfer_process_matches_its_schema_and_survives_expansion(
+    shared: Path, tmp_path: Path
+) -> None:
+    async with world_in(tmp_path) as world:
+        await _push(world, await world.negotiated())
+        (push,) = await world.provider.exchange.transfers()
+        world.provider.plane.told[push.id] = TransferProgress(items=12, bytes=3_400, error="No.")
+        _, shown = await world.get(world.provider, f"/transfers/{push.id}")
+    _validate(shared, shown)
+
+    def load(url: str, options: Any) -> dict[str, Any]:
+        text = (shared / "vectors/dsp-2025-1/contexts" / _CONTEXTS[url]).read_text()
+        return {"document": json.loads(text), "documentUrl": url, "contextUrl": None}
+
+    (expanded,) = jsonld.expand(shown, {"documentLoader": load})
+    assert expanded["@type"] == [f"{BASE}TransferProcess"]
+    (literal,) = expanded[PROGRESS]
+    assert literal == {"@type": "@json", "@value": {"items": 12, "bytes": 3_400, "error": "No."}}
+    assert read_answer(json.dumps(shown).encode()).state == "STARTED"
+
+
+_CONTEXTS = {
+    f"{BASE}context.jsonld": "dspace.jsonld",
+    f"{BASE}odrl-profile.jsonld": "odrl.jsonld",
+}
 
 
 async def _offers(world: World) -> None:

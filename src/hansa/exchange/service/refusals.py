@@ -20,6 +20,7 @@ from hansa.exchange.model import (
 from hansa.exchange.service.agreements import AGREEMENT_ENDED
 from hansa.exchange.service.core import Asked
 from hansa.exchange.service.deciding import Decisions
+from hansa.exchange.service.viewing import Viewing
 from hansa.exchange.service.work import (
     TRANSFER_MACHINE,
     Work,
@@ -27,7 +28,7 @@ from hansa.exchange.service.work import (
     moved,
 )
 from hansa.exchange.state import TERMINATIONS, Message
-from hansa.exchange.wire_dsp_2025_1 import PeerAnswer, process_path, read_answer
+from hansa.exchange.wire_dsp_2025_1 import PeerAnswer, read_answer
 from hansa.kernel import Code, HansaError
 from hansa.kernel.store import Action, ReadTx
 
@@ -38,7 +39,7 @@ UNKNOWN = "unknown"
 """The state of a counterparty that does not show it."""
 
 
-class Refusals(Decisions):
+class Refusals(Decisions, Viewing):
     """A refused message is tried a few times; then the counterparty's own view is read."""
 
     async def refused(
@@ -97,13 +98,8 @@ class Refusals(Decisions):
         None when it has no such process.
         """
         try:
-            authorization = await self.ports.identity.authorization_for(process.counterparty)
-            answer = await self.ports.client.request(
-                "GET",
-                process.callback + process_path(process),
-                headers={"Authorization": authorization},
-                timeout_s=self.limits.timeout_s,
-                body_bytes_max=ANSWER_BYTES_MAX,
+            answer = await self.view_of(
+                process, timeout_s=self.limits.timeout_s, body_bytes_max=ANSWER_BYTES_MAX
             )
         except HansaError:
             return UNKNOWN

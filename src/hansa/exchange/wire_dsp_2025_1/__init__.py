@@ -18,11 +18,13 @@ from hansa.exchange.wire_dsp_2025_1.outbound import (
     process_body,
     process_path,
 )
+from hansa.exchange.wire_dsp_2025_1.progress import PROGRESS, progress_member, read_progress
 
 __all__ = [
     "CONTEXT",
     "Inbound",
     "NIL_PID",
+    "PROGRESS",
     "PeerAnswer",
     "address_body",
     "check_url",
@@ -33,5 +35,7 @@ __all__ = [
     "process_body",
     "process_path",
     "read_answer",
+    "progress_member",
     "read_document",
+    "read_progress",
 ]

@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 import signal
 import socket
+from pathlib import Path
 
 import pytest
 from tests.e2e.space import CONSUMER, PROVIDER, Space, wait_for
 
+from hansa.node.home import Home
 from hansa.node.processes import find
 
 
@@ -121,6 +123,20 @@ def test_another_space_on_the_same_ports_is_left_alone(space: Space, fresh_space
     assert done.returncode == 1
     assert f"Port {theirs}" in done.stderr
     assert find(space.node("authority")).pid is not None
+
+
+def test_spaces_that_start_at_once_have_their_own_ports(tmp_path: Path) -> None:
+    spaces = [Space(tmp_path / name) for name in ("a", "b", "c")]
+    try:
+        begun = [space.start_up("--no-story") for space in spaces]
+        said = [process.communicate(timeout=120)[0] for process in begun]
+        assert [process.returncode for process in begun] == [0, 0, 0], said
+        nodes = [node for space in spaces for node in Home(space.folder).nodes()]
+        assert len({node.port for node in nodes}) == 9
+        assert all(find(node).ready for node in nodes)
+    finally:
+        for space in spaces:
+            space.close()
 
 
 def test_a_city_asks_is_refused_asks_again_and_is_taken_in(fresh_space: Space) -> None:

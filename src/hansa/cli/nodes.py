@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 
 from hansa.cli.options import home_option, json_option
-from hansa.node.home import Home, NodePlan, choose_ports, default_home, port_is_free
+from hansa.node.home import Home, NodePlan, default_home
 
 
 @click.command("init")
@@ -40,14 +40,10 @@ def init_command(
 ) -> None:
     """Make a node: its folder, port, secret and settings. The port is kept: its DID contains it."""
     space = Home(home or default_home())
-    taken = {node.port for node in space.nodes()}
-    if port is None:
-        first = choose_ports(1)[0]
-        port = next(p for p in range(first, 65536) if p not in taken and port_is_free(p))
     plan = NodePlan(
         name, participant or name, title or name, role, authority, approve_automatically
     )
-    (folder,) = space.create([plan], [port])
+    folder = space.add(plan, port)
     if as_json:
         print(json.dumps({"name": name, "url": folder.url, "path": str(folder.path)}))
         return

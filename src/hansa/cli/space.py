@@ -15,7 +15,7 @@ import click
 from hansa.cli.options import here, home_option, json_option
 from hansa.client import Client
 from hansa.kernel.errors import Code, HansaError
-from hansa.node.home import Home, NodeFolder, NodePlan, choose_ports, choosing_ports, default_home
+from hansa.node.home import Home, NodeFolder, NodePlan, default_home
 from hansa.node.processes import NodeState, find, log_tail, start_missing, stop, wait_ready
 
 SPACE = (
@@ -23,6 +23,9 @@ SPACE = (
     NodePlan("delft-west", "delft-west", "Delft West", "city", "authority"),
     NodePlan("delft-east", "delft-east", "Delft East", "city", "authority"),
 )
+
+
+_TRIES = 5
 
 
 class Steps:
@@ -84,12 +87,7 @@ def _bring_up(
         stop(space.nodes())
         space.remove()
         steps.done("forget", "forgot the space that was here")
-    with contextlib.nullcontext() if space.exists else choosing_ports():
-        if not space.exists:
-            space.create(SPACE, choose_ports(len(SPACE)))
-            steps.done("init", f"made three nodes in {space.path}")
-        nodes = space.nodes()
-        _start_missing(nodes, steps)
+    nodes = _running(space, steps)
     stage = {node.participant for node in nodes} >= {plan.participant for plan in SPACE}
     if tale and stage and (again or not space.told):
         from hansa.story import tell
@@ -97,6 +95,25 @@ def _bring_up(
         tell.tell({n.participant: _client(n) for n in nodes}, nodes, steps)
         space.told = True
     _addresses(nodes, steps)
+    return nodes
+
+
+def _running(space: Home, steps: Steps) -> list[NodeFolder]:
+    """Start what does not run; a new space takes other ports when somebody was faster."""
+    for more in range(_TRIES - 1, -1, -1):
+        new = space.begin(SPACE)
+        if new:
+            steps.done("init", f"made three nodes in {space.path}")
+        nodes = space.nodes()
+        try:
+            _start_missing(nodes, steps)
+        except HansaError as error:
+            if not (new and more and error.code is Code.port_taken):
+                raise
+            stop(nodes)
+            space.remove()
+        else:
+            break
     return nodes
 
 

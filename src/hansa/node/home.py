@@ -9,25 +9,20 @@ HANSA_HOME/<node>/hansa.sqlite   its state;  node.log, node.pid
 
 from __future__ import annotations
 
-import contextlib
-import fcntl
 import hashlib
 import json
 import os
 import re
 import secrets
-import socket
-import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from hansa.kernel.errors import Code, HansaError
+from hansa.node.ports import Claims, claiming
 
 LAYOUT_VERSION = 1
 _NAME = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?", re.ASCII)
-_FIRST_PORT = 7710
-_LAST_PORT = 7990
 
 
 @dataclass(frozen=True)
@@ -111,45 +106,6 @@ def write_private(path: Path, text: str) -> None:
         file.write(text)
 
 
-def port_is_free(port: int) -> bool:
-    """Say whether a server may bind the port on loopback now."""
-    for family, host in ((socket.AF_INET, "127.0.0.1"), (socket.AF_INET6, "::1")):
-        try:
-            with socket.socket(family, socket.SOCK_STREAM) as probe:
-                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-                probe.bind((host, port))
-        except OSError as error:
-            if family == socket.AF_INET6 and error.errno not in (98, 48, 13):
-                continue
-            return False
-    return True
-
-
-def choose_ports(count: int) -> list[int]:
-    """Give `count` neighbouring free ports; HansaError port_taken when there are none."""
-    for first in range(_FIRST_PORT, _LAST_PORT, 10):
-        ports = list(range(first, first + count))
-        if all(port_is_free(port) for port in ports):
-            return ports
-    raise HansaError(
-        Code.port_taken,
-        f"No {count} neighbouring ports are free between {_FIRST_PORT} and {_LAST_PORT}.",
-        "Stop what uses them, or give `--port`.",
-    )
-
-
-@contextlib.contextmanager
-def choosing_ports() -> Iterator[None]:
-    """Let one space of this user at a time choose its ports and bind them."""
-    file = Path(tempfile.gettempdir()) / f"hansa-ports-{os.getuid()}.lock"
-    descriptor = os.open(file, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(descriptor)
-
-
 class Home:
     """All nodes of one space on this machine."""
 
@@ -211,6 +167,28 @@ class Home:
             f"Nodes here: {names}. Give one with `--node`.",
             field="--node",
         )
+
+    def begin(self, plans: Sequence[NodePlan]) -> bool:
+        """Make the space with its first nodes; say False when it is here already."""
+        with claiming() as claims:
+            if self.exists:
+                return False
+            self._claim(claims, plans, claims.choose(len(plans)))
+            return True
+
+    def add(self, plan: NodePlan, port: int | None = None) -> NodeFolder:
+        """Make one more node: on `port`, or on the next one that nobody has."""
+        with claiming() as claims:
+            beside = [node.port for node in self.nodes()]
+            ports = claims.choose(1, beside) if port is None else [port]
+            return self._claim(claims, [plan], ports)[0]
+
+    def _claim(
+        self, claims: Claims, plans: Sequence[NodePlan], ports: Sequence[int]
+    ) -> list[NodeFolder]:
+        made = self.create(plans, ports)
+        claims.keep({node.port: node.path.resolve() for node in made})
+        return made
 
     def create(self, plans: Sequence[NodePlan], ports: Sequence[int]) -> list[NodeFolder]:
         """Make the folders of new nodes and add them to the space."""

@@ -16,7 +16,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from hansa.kernel.errors import Code, HansaError
-from hansa.node.home import NodeFolder, port_is_free
+from hansa.node.home import NodeFolder
+from hansa.node.ports import port_is_free
 
 
 @dataclass(frozen=True)
@@ -119,13 +120,17 @@ def start(folder: NodeFolder) -> subprocess.Popen[bytes]:
 def wait_ready(
     started: Iterable[tuple[NodeFolder, subprocess.Popen[bytes] | None]], timeout_s: float = 30.0
 ) -> None:
-    """Wait until every node is ready; HansaError unavailable shows the end of the log."""
+    """Wait until every node is ready; HansaError unavailable shows the end of the log.
+
+    HansaError port_taken when another program took a node's port before the node could.
+    """
     deadline = time.monotonic() + timeout_s
     waiting = list(started)
     while waiting:
         waiting = [(folder, process) for folder, process in waiting if not find(folder).ready]
         for folder, process in waiting:
             if process is not None and process.poll() is not None:
+                _check_port(folder)
                 raise _did_not_start(folder, f"it ended with status {process.returncode}")
             if time.monotonic() > deadline:
                 raise _did_not_start(folder, f"it was not ready after {timeout_s:.0f} s")

@@ -30,7 +30,9 @@ TOLD = TransferProgress(
 async def pushing(world: World) -> TransferProcess:
     """Start a push by hand; give the consumer's side of it."""
     agreement = await world.negotiated()
-    began = await world.consumer.exchange.request_transfer(agreement, "HttpData-PUSH", address=PLACE)
+    began = await world.consumer.exchange.request_transfer(
+        agreement, "HttpData-PUSH", address=PLACE
+    )
     await world.settle()
     found = await world.consumer.exchange.transfer(began.id)
     assert found.state == "STARTED"

@@ -42,7 +42,7 @@ class PostgresReadTx(ReadDocuments):
         return fetch(self.connection, sql, parameters)
 
 
-class PostgresTx(Documents):
+class PostgresTx(PostgresReadTx, Documents):
     """A write transaction; `connection` is for rooms that write tables of their own."""
 
     _forget_sql = (
@@ -50,17 +50,6 @@ class PostgresTx(Documents):
         " FROM remembered WHERE participant = ? AND expires <= ? ORDER BY expires LIMIT ?"
         " FOR UPDATE SKIP LOCKED)"
     )
-
-    def __init__(self, connection: Connection, participant: str, clock: Clock) -> None:
-        super().__init__(participant, clock)
-        self.connection = connection
-
-    def _run(self, sql: str, parameters: Sequence[Any]) -> list[tuple[Any, ...]]:
-        return fetch(self.connection, placed(sql), parameters)
-
-    def execute(self, sql: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
-        """Run a room's own statement and give all rows."""
-        return fetch(self.connection, sql, parameters)
 
     def executemany(self, sql: str, rows: Iterable[Sequence[Any]]) -> None:
         """Run a room's own statement once per row."""

@@ -26,19 +26,8 @@ class SqliteReadTx(ReadDocuments):
         return self.connection.execute(sql, parameters).fetchall()
 
 
-class SqliteTx(Documents):
+class SqliteTx(SqliteReadTx, Documents):
     """A write transaction; `connection` is for rooms that write tables of their own."""
-
-    def __init__(self, connection: apsw.Connection, participant: str, clock: Clock) -> None:
-        super().__init__(participant, clock)
-        self.connection = connection
-
-    def _run(self, sql: str, parameters: Sequence[Any]) -> list[tuple[Any, ...]]:
-        return self.connection.execute(sql, parameters).fetchall()
-
-    def execute(self, sql: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
-        """Run a room's own statement and give all rows."""
-        return self.connection.execute(sql, parameters).fetchall()
 
     def executemany(self, sql: str, rows: Iterable[Sequence[Any]]) -> None:
         """Run a room's own statement once per row."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import gzip
 from collections.abc import Awaitable, Callable
-from functools import wraps
 from typing import Any
 from urllib.parse import urlencode
 
@@ -27,7 +26,7 @@ from hansa.catalogue.wire_dsp_2025_1 import (
 from hansa.identity import Caller
 from hansa.kernel import Code, HansaError
 from hansa.kernel.jsonld import DSP_CONTEXT_URL, is_plain, to_dsp_compact
-from hansa.kernel.problem import read_body, unexpected
+from hansa.kernel.problem import read_body, wall
 
 BODY_BYTES_MAX = 64 * 1024
 _PAGE_SIZE = 50
@@ -45,7 +44,6 @@ class Served(msgspec.Struct, frozen=True):
 
 Resolve = Callable[[Request], Awaitable[Served]]
 """From a request to the participant named in its path; HansaError not_found when there is none."""
-Endpoint = Callable[[Request], Awaitable[Response]]
 
 
 def _json(
@@ -59,22 +57,8 @@ def _json(
     )
 
 
-def _guarded(endpoint: Endpoint) -> Endpoint:
-    """Turn what an endpoint raises into a CatalogError."""
-
-    @wraps(endpoint)
-    async def guarded(request: Request) -> Response:
-        try:
-            return await endpoint(request)
-        except HansaError as error:
-            return _refusal(error)
-        except Exception as error:  # noqa: BLE001 - the outermost wall of the protocol
-            return _refusal(unexpected(error))
-
-    return guarded
-
-
 def _refusal(error: HansaError) -> Response:
+    """Answer with a CatalogError (DSP 2025-1 6)."""
     headers = {"WWW-Authenticate": "Bearer"} if error.status == 401 else None
     return _json(catalog_error(error), error.status, headers)
 
@@ -214,9 +198,9 @@ def routes(prefix: str, resolve: Resolve) -> list[Route]:
         found = await served.catalogue.get(request.path_params["dataset_id"], caller)
         return _json(dataset_document(found, did=served.catalogue.did, dsp_url=served.dsp_url))
 
-    base = f"{prefix}/dsp/2025-1/catalog"
+    base, guarded = f"{prefix}/dsp/2025-1/catalog", wall(_refusal)
     return [
-        Route(f"{prefix}/.well-known/dspace-version", _guarded(version), methods=["GET"]),
-        Route(f"{base}/request", _guarded(catalog), methods=["POST"]),
-        Route(f"{base}/datasets/{{dataset_id:path}}", _guarded(dataset), methods=["GET"]),
+        Route(f"{prefix}/.well-known/dspace-version", guarded(version), methods=["GET"]),
+        Route(f"{base}/request", guarded(catalog), methods=["POST"]),
+        Route(f"{base}/datasets/{{dataset_id:path}}", guarded(dataset), methods=["GET"]),
     ]

@@ -20,7 +20,7 @@ from hansa.dataplane.service import Grants
 from hansa.dataplane.tokens import token_of
 from hansa.kernel import Clock, Code, HansaError
 from hansa.kernel.crypto import jose
-from hansa.kernel.problem import read_body, unexpected
+from hansa.kernel.problem import read_body, wall
 
 TOKEN_PATH = "data/token"  # noqa: S105 - a path
 _PURPOSES = ("authentication", "capabilityInvocation")
@@ -104,17 +104,13 @@ class TokenEndpoint:
 def token_routes(lookup: Callable[[str], TokenEndpoint]) -> list[Route]:
     """Give the token endpoint of every participant; errors are those of RFC 6749 5.2."""
 
+    @wall(_refusal)
     async def renew(request: Request) -> Response:
-        try:
-            endpoint = lookup(request.path_params["participant"])
-            body = await read_body(request, _BODY_BYTES_MAX)
-            # The prose of the profile shows a form, its example a query: the body counts first.
-            form = dict(request.query_params) | dict(parse_qsl(body.decode("utf-8", "replace")))
-            return _answer(200, await endpoint.renew(request.headers, form))
-        except HansaError as error:
-            return _refusal(error)
-        except Exception as error:  # noqa: BLE001 - the outermost wall of the endpoint
-            return _refusal(unexpected(error))
+        endpoint = lookup(request.path_params["participant"])
+        body = await read_body(request, _BODY_BYTES_MAX)
+        # The prose of the profile shows a form, its example a query: the body counts first.
+        form = dict(request.query_params) | dict(parse_qsl(body.decode("utf-8", "replace")))
+        return _answer(200, await endpoint.renew(request.headers, form))
 
     return [Route(f"/{{participant}}/{TOKEN_PATH}", renew, methods=["POST"])]
 

@@ -52,19 +52,26 @@ def unexpected(error: Exception) -> HansaError:
 Endpoint = Callable[[Request], Awaitable[Response]]
 
 
-def problems(endpoint: Endpoint) -> Endpoint:
-    """Turn what an endpoint raises into problem+json."""
+def wall(refusal: Callable[[HansaError], Response]) -> Callable[[Endpoint], Endpoint]:
+    """Give what stands around endpoints: whatever one raises, `refusal` writes the answer."""
 
-    @wraps(endpoint)
-    async def guarded(request: Request) -> Response:
-        try:
-            return await endpoint(request)
-        except HansaError as error:
-            return problem_response(error)
-        except Exception as error:  # noqa: BLE001 - the outermost wall of the API
-            return problem_response(unexpected(error))
+    def around(endpoint: Endpoint) -> Endpoint:
+        @wraps(endpoint)
+        async def guarded(request: Request) -> Response:
+            try:
+                return await endpoint(request)
+            except HansaError as error:
+                return refusal(error)
+            except Exception as error:  # noqa: BLE001 - a defect must not pass without an answer
+                return refusal(unexpected(error))
 
-    return guarded
+        return guarded
+
+    return around
+
+
+problems = wall(problem_response)
+"""Turns what an endpoint raises into problem+json."""
 
 
 async def read_body(request: Request, body_bytes_max: int) -> bytes:

@@ -7,7 +7,6 @@ from datetime import tzinfo
 from typing import Any
 from urllib.parse import quote, urlencode
 
-import structlog
 from starlette.datastructures import FormData, UploadFile
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
@@ -15,6 +14,7 @@ from starlette.routing import Route
 
 from hansa.identity import Caller
 from hansa.kernel import Clock, Code, HansaError, Ids
+from hansa.kernel.problem import unexpected
 from hansa.web.drafts import Drafts
 from hansa.web.model import AUTHORITY_NAV, CITY_NAV
 from hansa.web.ports import Json, PageSource
@@ -22,7 +22,6 @@ from hansa.web.render import Renderer
 from hansa.web.session import session_cookie
 from hansa.web.words import zone_of
 
-_log = structlog.get_logger("hansa.web")
 _TEXT_MAX = 200_000
 _FIELDS_MAX = 2_000
 _SAFE = ("GET", "HEAD")
@@ -143,14 +142,6 @@ def _person(node: Mapping[str, Any], participant: str) -> Json:
         Code.not_found,
         "This node has no such participant.",
         f"There is no participant {participant!r} here. Choose one from the list.",
-    )
-
-
-def unexpected(error: Exception) -> HansaError:
-    """Log a defect of ours and give the error that a person may see."""
-    _log.error("unexpected", error=type(error).__name__, exc_info=error)
-    return HansaError(
-        Code.internal, "Something failed inside this node.", "The log has the details."
     )
 
 

@@ -30,7 +30,7 @@ from hansa.catalogue.model import (
     Selection,
     Temporal,
 )
-from hansa.catalogue.ports import Authenticator, Client, Parties, Tokens
+from hansa.catalogue.ports import Authenticator, Parties, Tokens
 from hansa.catalogue.remote import RemoteCatalogues, RemoteLimits
 from hansa.catalogue.service import Catalogue, Offers, draft_of
 from hansa.catalogue.wire_dsp_2025_1 import read_catalog
@@ -49,7 +49,6 @@ __all__ = [
     "Authenticator",
     "Bbox",
     "Catalogue",
-    "Client",
     "Dataset",
     "DatasetDraft",
     "Described",

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Protocol
+from typing import Protocol
 
 from hansa.catalogue.model import Party
 from hansa.identity import Caller
-from hansa.kernel.outbound import OutboundResponse
 
 
 class Authenticator(Protocol):
@@ -35,22 +34,4 @@ class Parties(Protocol):
 
     async def dsp_endpoint(self, did: str) -> str:
         """Give the base URL of a participant's Dataspace Protocol 2025-1 endpoints."""
-        ...
-
-
-class Client(Protocol):
-    """The guarded client."""
-
-    async def request(
-        self,
-        method: str,
-        url: str,
-        *,
-        headers: Mapping[str, str] | None = None,
-        body: bytes | None = None,
-        json: Any = None,
-        timeout_s: float | None = None,
-        body_bytes_max: int | None = None,
-    ) -> OutboundResponse:
-        """Send a request and read the answer whole."""
         ...

@@ -15,7 +15,7 @@ import structlog
 
 from hansa.catalogue.filtering import Wanted, write_filter
 from hansa.catalogue.model import RemoteCatalogue, RemoteDataset, RemotePage
-from hansa.catalogue.ports import Client, Parties, Tokens
+from hansa.catalogue.ports import Parties, Tokens
 from hansa.catalogue.wire_dsp_2025_1 import (
     CatalogueDocument,
     read_catalog_document,
@@ -23,7 +23,7 @@ from hansa.catalogue.wire_dsp_2025_1 import (
 )
 from hansa.kernel import Clock, Code, HansaError
 from hansa.kernel.jsonld import DSP_CONTEXT_URL, is_plain
-from hansa.kernel.outbound import OutboundResponse
+from hansa.kernel.outbound import Client, OutboundResponse
 
 _log = structlog.get_logger("hansa.catalogue")
 _LINK = re.compile(r'<([^>]*)>\s*;[^,<]*\brel\s*=\s*"?next\b', re.IGNORECASE)

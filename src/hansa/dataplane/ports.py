@@ -10,7 +10,7 @@ from hansa.dataplane.flow import DataFlow
 from hansa.dataplane.model import GoverningAgreement
 from hansa.identity import Membership
 from hansa.kernel.crypto.jose import Unverified
-from hansa.kernel.outbound import OutboundResponse
+from hansa.kernel.outbound import Client as Asking
 
 
 class AgreementSource(Protocol):
@@ -68,25 +68,11 @@ class Sealer(Protocol):
         ...
 
 
-class Client(Protocol):
-    """The guarded client."""
+class Client(Asking, Protocol):
+    """The guarded client: asks, reads whole or in parts, and checks an address beforehand."""
 
     def check(self, url: str) -> Any:
         """Return unless the URL may not be called: HansaError outbound_blocked says why."""
-        ...
-
-    async def request(
-        self,
-        method: str,
-        url: str,
-        *,
-        headers: Mapping[str, str] | None = None,
-        body: bytes | None = None,
-        json: Any = None,
-        timeout_s: float | None = None,
-        body_bytes_max: int | None = None,
-    ) -> OutboundResponse:
-        """Send a request and read the answer whole."""
         ...
 
     def stream(

@@ -14,7 +14,7 @@ from hansa.identity.model import (
     StoredCredential,
 )
 from hansa.identity.operators import Operators, check_origin
-from hansa.identity.ports import Client, LocalDocuments, StatusChecker, TrustedIssuers
+from hansa.identity.ports import LocalDocuments, StatusChecker, TrustedIssuers
 from hansa.identity.resolver import DidResolver
 from hansa.identity.service import Identity
 from hansa.identity.signatures import Signatures
@@ -26,7 +26,6 @@ __all__ = [
     "AUTHORITY_ROLE",
     "MEMBERSHIP_CREDENTIAL",
     "Caller",
-    "Client",
     "Credential",
     "DidDocument",
     "DidResolver",

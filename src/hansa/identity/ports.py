@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Any, Protocol
+from collections.abc import Callable
+from typing import Protocol
 
 from hansa.identity.model import DidDocument, Membership
-from hansa.kernel.outbound import OutboundResponse
 
 LocalDocuments = Callable[[str], DidDocument | None]
 """Gives the document of a participant of this very node, or None."""
@@ -29,22 +28,4 @@ class TrustedIssuers(Protocol):
 
     def is_authority(self, did: str) -> bool:
         """Say whether this DID is the authority of our data space."""
-        ...
-
-
-class Client(Protocol):
-    """The guarded outbound client."""
-
-    async def request(
-        self,
-        method: str,
-        url: str,
-        *,
-        headers: Mapping[str, str] | None = None,
-        body: bytes | None = None,
-        json: Any = None,
-        timeout_s: float | None = None,
-        body_bytes_max: int | None = None,
-    ) -> OutboundResponse:
-        """Send a request and read the answer whole; HansaError outbound_* when it fails."""
         ...

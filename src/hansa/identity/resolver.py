@@ -12,8 +12,9 @@ import structlog
 
 from hansa.identity import did_web, wire_did_1_0
 from hansa.identity.model import DidDocument
-from hansa.identity.ports import Client, LocalDocuments
+from hansa.identity.ports import LocalDocuments
 from hansa.kernel import Clock, Code, HansaError
+from hansa.kernel.outbound import Client
 
 _log = structlog.get_logger("hansa.identity")
 

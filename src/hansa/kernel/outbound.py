@@ -12,7 +12,7 @@ import ipaddress
 import socket
 from collections.abc import AsyncIterable, AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, Protocol
 
 import aiohttp
 import msgspec
@@ -46,6 +46,24 @@ class OutboundResponse(msgspec.Struct, frozen=True):
             raise HansaError(
                 Code.outbound_failed, "The other side did not answer with JSON."
             ) from error
+
+
+class Client(Protocol):
+    """The guarded client as a room needs it that only asks and reads answers whole."""
+
+    async def request(
+        self,
+        method: str,
+        url: str,
+        *,
+        headers: Mapping[str, str] | None = None,
+        body: bytes | None = None,
+        json: Any = None,
+        timeout_s: float | None = None,
+        body_bytes_max: int | None = None,
+    ) -> OutboundResponse:
+        """Send a request and read the answer whole; HansaError outbound_* when it fails."""
+        ...
 
 
 class OutboundLimits(msgspec.Struct, frozen=True, kw_only=True):

@@ -12,12 +12,11 @@ import structlog
 
 from hansa.identity import Caller, Identity, did_of, vcdm
 from hansa.kernel import Clock, Code, HansaError, Ids
-from hansa.kernel.outbound import OutboundResponse
+from hansa.kernel.outbound import Client, OutboundResponse
 from hansa.kernel.store import Action, ReadTx, Store, Tx
 from hansa.trust import wire_bitstring_1_0 as bitstring
 from hansa.trust import wire_join_1 as wire
 from hansa.trust.model import DirectoryEntry, JoinRequest, Member, MemberState, RequestState
-from hansa.trust.ports import Client
 from hansa.trust.register import LIST_NAME, MEMBER, REQUEST, Register, suspended
 
 _log = structlog.get_logger("hansa.trust")

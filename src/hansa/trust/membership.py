@@ -20,12 +20,11 @@ from hansa.identity import (
     membership_in,
 )
 from hansa.kernel import Clock, Code, HansaError, Ids
-from hansa.kernel.outbound import OutboundResponse
+from hansa.kernel.outbound import Client, OutboundResponse
 from hansa.kernel.store import Action, Kind, Store, Tx
 from hansa.trust import wire_join_1 as wire
 from hansa.trust.anchors import Anchors
 from hansa.trust.model import Anchor, DirectoryEntry, Joining, MembershipView, RequestState
-from hansa.trust.ports import Client
 from hansa.trust.status import StatusHolder
 
 _log = structlog.get_logger("hansa.trust")

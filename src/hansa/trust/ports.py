@@ -4,9 +4,5 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from hansa.identity import Client
-
 OnChange = Callable[[], None]
 """Called, on the event loop, when somebody's standing may have changed. It must be quick."""
-
-__all__ = ["Client", "OnChange"]

@@ -9,9 +9,10 @@ from datetime import datetime, timedelta
 import msgspec
 import structlog
 
-from hansa.identity import Client, Credential, Membership, Signatures, vcdm
+from hansa.identity import Credential, Membership, Signatures, vcdm
 from hansa.kernel import Clock, Code, HansaError
 from hansa.kernel.crypto import jose
+from hansa.kernel.outbound import Client
 from hansa.kernel.store import Kind, Store
 from hansa.kernel.telemetry import STATUS_AGE
 from hansa.trust import wire_bitstring_1_0 as bitstring

@@ -57,6 +57,7 @@ from hansa.dataplane.resources import (
     own_headers,
     store_stream,
 )
+from hansa.dataplane.room import Room
 from hansa.dataplane.service import Grants
 from hansa.dataplane.signaling import (
     SIGNALING_PATH,
@@ -135,6 +136,7 @@ __all__ = [
     "ReceivedFiles",
     "Resource",
     "Resources",
+    "Room",
     "Sealer",
     "Standing",
     "SftpPush",

@@ -15,6 +15,7 @@ from hansa.dataplane.inbox_bytes import file_name
 from hansa.dataplane.push import Retry
 from hansa.dataplane.ranges import read_content_range, read_digest
 from hansa.dataplane.received import Part, Received, ReceivedFiles, digest_mismatch
+from hansa.dataplane.room import reason
 from hansa.kernel import Clock, Code, HansaError
 
 _log = structlog.get_logger("hansa.dataplane")
@@ -140,7 +141,7 @@ class Downloads:
             except HansaError as error:
                 failures = failures + 1 if part.size <= before else 1
                 mismatches += error.code is Code.digest_mismatch
-                self._note(flow, part, whole, error=f"{error.code.value}: {error.title}")
+                self._note(flow, part, whole, error=reason(error))
                 given_up = mismatches >= _MISMATCHES_MAX
                 if given_up or await self._hopeless(flow, error, failures):
                     await self._flows.on_error(flow.id, f"{error.code.value}: {error.title}")

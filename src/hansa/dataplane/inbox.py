@@ -143,7 +143,7 @@ class Inboxes:
             known,
             bytes=known.bytes + size_bytes,
             items=known.items + items,
-            last_at=self._clock.now(),
+            last_at=self._clock.now() if size_bytes or items else known.last_at,
             error=error,
         )
         self._flows.progress(flow.id, progress)

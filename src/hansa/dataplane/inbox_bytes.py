@@ -20,6 +20,7 @@ from hansa.dataplane.inbox import ReceivingFlows
 from hansa.dataplane.planes.http_profile import HTTP_PUSH
 from hansa.dataplane.ranges import digest_header, read_digest
 from hansa.dataplane.received import Part, Received, ReceivedFiles, digest_mismatch
+from hansa.dataplane.room import reason
 from hansa.dataplane.usage import UsageLedger
 from hansa.kernel import Code, HansaError
 from hansa.kernel.problem import problem_response
@@ -58,6 +59,9 @@ class BytesInbox:
         try:
             return await self._take(flow, request.method, request.headers, request.receive)
         except HansaError as error:
+            arriving = self._arriving.get(flow.id)
+            if error.code is Code.storage_full and arriving is not None:
+                self._note(flow, arriving, reason(error))
             response = problem_response(error)
             response.headers["Connection"] = "close"
             if "upload_offset" in error.facts:
@@ -70,7 +74,7 @@ class BytesInbox:
         """Take or tell. To a sender that was cut off the answer does not matter.
 
         HansaError conflict (409, the offset is another), digest_mismatch, body_too_large,
-        invalid_field, unsupported_media_type, transfer_ended.
+        storage_full, invalid_field, unsupported_media_type, transfer_ended.
         """
         known = await self._files.get(flow.id)
         if known is not None:
@@ -83,6 +87,7 @@ class BytesInbox:
             if method == "HEAD":
                 await arriving.part.open()
                 await arriving.part.close()
+                await self._check_room(arriving)
                 return _offset(arriving.part.size, arriving.length)
             return await self._write(flow, arriving, method, asked, receive)
 
@@ -121,6 +126,7 @@ class BytesInbox:
             await _placed(part, method, asked)
             begun = part.size
             _told(arriving, asked, flow)
+            await self._check_room(arriving)
             whole = await self._append(flow, arriving, receive)
         except asyncio.CancelledError:
             if arriving.writer is task or task is None:
@@ -132,14 +138,22 @@ class BytesInbox:
         finally:
             if arriving.writer is task:
                 arriving.writer = None
-            await part.close()
-            self._usage.count(flow.id, flow.agreement_id, entities=0, bytes=part.size - begun)
-            self._note(flow, arriving)
+            try:
+                await part.close()
+            finally:
+                size = part.size - begun
+                self._usage.count(flow.id, flow.agreement_id, entities=0, bytes=size)
+                self._note(flow, arriving)
         if not whole:
             return Response(status_code=400)
         if asked.get("upload-complete", "?1") == "?0":
             return _offset(part.size, arriving.length)
         return await self._complete(flow, arriving)
+
+    async def _check_room(self, arriving: _Arriving) -> None:
+        """Refuse before the bytes come what would have no room when they are all here."""
+        more = 1 if arriving.length is None else max(0, arriving.length - arriving.part.size)
+        await self._files.room.check(more)
 
     async def _append(self, flow: DataFlow, arriving: _Arriving, receive: Receive) -> bool:
         part, noted = arriving.part, 0
@@ -163,11 +177,11 @@ class BytesInbox:
             if not message.get("more_body", False):
                 return True
 
-    def _note(self, flow: DataFlow, arriving: _Arriving) -> None:
+    def _note(self, flow: DataFlow, arriving: _Arriving, error: str | None = None) -> None:
         size = arriving.part.size
         self._flows.progress(
             flow.id,
-            Progress(bytes=size, total_bytes=arriving.length, position=str(size)),
+            Progress(bytes=size, total_bytes=arriving.length, position=str(size), error=error),
         )
 
     async def _complete(self, flow: DataFlow, arriving: _Arriving) -> Response:

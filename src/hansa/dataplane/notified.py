@@ -17,6 +17,7 @@ from starlette.responses import Response
 
 from hansa.dataplane.flow import DataFlow
 from hansa.dataplane.inbox import Inboxes
+from hansa.dataplane.room import reason
 from hansa.dataplane.turns import Turns
 from hansa.dataplane.wire_ngsi_ld_1_9 import read_notification
 from hansa.kernel import Code, HansaError
@@ -75,14 +76,21 @@ class Notifications:
         return Response(status_code=204)
 
     async def take(self, flow: DataFlow, body: bytes) -> bool:
-        """Keep what a notification tells, unless it was taken before; say whether it was new."""
+        """Keep what a notification tells, unless it was taken before; say whether it was new.
+
+        HansaError storage_full: nothing of it was kept, it may come again.
+        """
         notification = read_notification(body)
         async with self._turns.of(flow.id):
             known = await self._store.read(lambda tx: tx.get(TAKEN, flow.id))
             recent = () if known is None else known.recent
             if notification.id in recent:
                 return False
-            wrong = await self._mirrors.apply(flow.id, notification.entities, notification.gone)
+            try:
+                wrong = await self._mirrors.apply(flow.id, notification.entities, notification.gone)
+            except HansaError as error:
+                self._inboxes.received(flow, size_bytes=0, items=0, error=reason(error))
+                raise
             taken = Taken(flow.id, (*recent, notification.id)[-RECENT_MAX:])
 
             def job(tx: Tx) -> None:

@@ -19,6 +19,7 @@ from hansa.dataplane.resources import (
     too_large,
     write_whole,
 )
+from hansa.dataplane.room import Room
 from hansa.kernel import Clock, Code, HansaError
 from hansa.kernel.store import Kind, Store, Tx
 
@@ -49,9 +50,10 @@ RECEIVED: Kind[Received] = Kind(
 class Part:
     """A file that is arriving. What is on disk counts: after a crash it goes on from there."""
 
-    def __init__(self, path: Path, bytes_max: int) -> None:
+    def __init__(self, path: Path, bytes_max: int, room: Room) -> None:
         self.path = path
         self._bytes_max = bytes_max
+        self._room = room
         self._digester = Digester()
         self._held: list[bytes] = []
         self._held_bytes = 0
@@ -65,6 +67,7 @@ class Part:
     async def open(self) -> None:
         """Open for appending; what was there before is digested again when it is not known."""
         if self._descriptor is None:
+            await self._room.used_bytes()
             self._descriptor = await in_thread(self._opened)
 
     def _opened(self) -> int:
@@ -76,7 +79,10 @@ class Part:
         return descriptor
 
     async def append(self, block: bytes) -> None:
-        """Take in bytes; returns when they are on their way to disk. HansaError body_too_large."""
+        """Take in bytes; returns when they are on their way to disk.
+
+        HansaError body_too_large, storage_full.
+        """
         if self.size + len(block) > self._bytes_max:
             raise too_large(self._bytes_max)
         self._held.append(block)
@@ -87,16 +93,25 @@ class Part:
     async def _flush(self) -> None:
         if self._held:
             block, self._held, self._held_bytes = b"".join(self._held), [], 0
+            before = self._digester.size
+            self._room.take(len(block))
             writing = asyncio.ensure_future(in_thread(self._write, block))
             try:
                 await asyncio.shield(writing)
             except asyncio.CancelledError:
                 await asyncio.wait({writing})
                 raise
+            finally:
+                self._room.give_back(before + len(block) - self._digester.size)
 
     def _write(self, block: bytes) -> None:
         assert self._descriptor is not None, "it is open while it is written"
-        write_whole(self._descriptor, block)
+        self._room.check_disk(len(block))
+        try:
+            write_whole(self._descriptor, block)
+        except HansaError:
+            os.ftruncate(self._descriptor, self._digester.size)
+            raise
         self._digester.add(block)
 
     async def close(self) -> None:
@@ -111,6 +126,7 @@ class Part:
     async def restart(self) -> None:
         """Forget what came, as for another content."""
         await self.open()
+        self._room.give_back(self._digester.size)
         self._held, self._held_bytes, self._digester = [], 0, Digester()
         assert self._descriptor is not None, "it was opened"
         await in_thread(os.ftruncate, self._descriptor, 0)
@@ -127,15 +143,17 @@ class Part:
 class ReceivedFiles:
     """The folder of one participant for what it receives, and what is known of it."""
 
-    def __init__(self, folder: Path, store: Store, clock: Clock, *, bytes_max: int) -> None:
-        self.folder = folder
+    def __init__(self, room: Room, store: Store, clock: Clock, *, bytes_max: int) -> None:
+        """`bytes_max` bounds one file; the `room` has the folder, and bounds all."""
+        self.room = room
+        self.folder = room.folder
         self.bytes_max = bytes_max
         self._store = store
         self._clock = clock
 
     def part(self, transfer_id: str) -> Part:
         """Give the growing file of a transfer."""
-        return Part(self.folder / f"{_plain(transfer_id)}.part", self.bytes_max)
+        return Part(self.folder / f"{_plain(transfer_id)}.part", self.bytes_max, self.room)
 
     async def part_size(self, transfer_id: str) -> int:
         """Count the bytes of a transfer's growing file."""
@@ -180,8 +198,7 @@ class ReceivedFiles:
 
     async def discard(self, transfer_id: str) -> None:
         """Delete what came in part; a file that came whole stays."""
-        path = self.part(transfer_id).path
-        await in_thread(_unlinked, path)
+        await self._delete(self.part(transfer_id).path)
 
     async def forget(self, transfer_id: str) -> bool:
         """Delete what came, whole or in part; say whether a whole file was there."""
@@ -189,7 +206,7 @@ class ReceivedFiles:
         found = await self.get(transfer_id)
         if found is None:
             return False
-        await in_thread(_unlinked, self.path(found))
+        await self._delete(self.path(found))
 
         def job(tx: Tx) -> None:
             tx.delete(RECEIVED, transfer_id)
@@ -197,14 +214,24 @@ class ReceivedFiles:
         await self._store.write(job)
         return True
 
+    async def _delete(self, path: Path) -> None:
+        await self.room.used_bytes()
+        self.room.give_back(await in_thread(_unlinked, path))
+
 
 def _moved(source: Path, target: Path) -> None:
     target.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     source.replace(target)
 
 
-def _unlinked(path: Path) -> None:
+def _unlinked(path: Path) -> int:
+    """Delete a file if it is there; give how many bytes it had."""
+    try:
+        size = path.stat().st_size
+    except FileNotFoundError:
+        return 0
     path.unlink(missing_ok=True)
+    return size
 
 
 def _plain(transfer_id: str) -> str:

@@ -7,6 +7,7 @@ memory is read at once, which is twice as fast as by way of a thread; the disk i
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
 from collections import OrderedDict
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Mapping
@@ -29,6 +30,7 @@ A = TypeVarTuple("A")
 Block = bytes | bytearray
 READERS = ThreadPoolExecutor(max_workers=8, thread_name_prefix="hansa-files")
 DIGEST_BLOCK_BYTES = 1024 * 1024
+_FULL_DISK = frozenset({errno.EDQUOT, errno.ENOSPC})
 
 
 async def in_thread(work: Callable[[Unpack[A]], T], *arguments: *A) -> T:
@@ -283,14 +285,15 @@ def _append(descriptor: int, digester: Digester, block: bytes) -> None:
 
 
 def write_whole(descriptor: int, block: bytes) -> None:
-    """Write all of a block; HansaError unavailable when the disk does not take it."""
+    """Write all of a block; HansaError storage_full, unavailable when the disk does not take it."""
     view = memoryview(block)
     try:
         while view:
             view = view[os.write(descriptor, view) :]
     except OSError as error:
+        code = Code.storage_full if error.errno in _FULL_DISK else Code.unavailable
         raise HansaError(
-            Code.unavailable, "The bytes can't be written here.", "Make room on the disk."
+            code, "The bytes can't be written here.", "Make room on the disk."
         ) from error
 
 

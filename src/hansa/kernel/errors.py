@@ -65,6 +65,7 @@ class Code(StrEnum):
     did_unresolvable = "did_unresolvable"
     too_many_requests = "too_many_requests"
     unavailable = "unavailable"
+    storage_full = "storage_full"
     state_version = "state_version"
     port_taken = "port_taken"
     settings_invalid = "settings_invalid"
@@ -100,6 +101,7 @@ _STATUS: dict[Code, int] = {
     Code.did_unresolvable: 502,
     Code.too_many_requests: 429,
     Code.unavailable: 503,
+    Code.storage_full: 507,
     Code.state_version: 500,
     Code.port_taken: 500,
     Code.settings_invalid: 500,

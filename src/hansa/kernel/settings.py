@@ -97,6 +97,20 @@ class FilesSettings(msgspec.Struct, frozen=True, kw_only=True):
     ] = 64 * 1024 * 1024 * 1024
 
 
+class ReceivedSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """What others send to a participant: what has no room is refused for now, with 507."""
+
+    bytes_max: Annotated[
+        int, Meta(gt=0, description="Bytes of all files that one participant keeps of others.")
+    ] = 256 * 1024 * 1024 * 1024
+    entities_max: Annotated[
+        int, Meta(gt=0, description="Entities that are kept of one transfer.")
+    ] = 1_000_000
+    free_bytes_min: Annotated[
+        int, Meta(ge=0, description="Bytes of disk that stay free of what others send.")
+    ] = 512 * 1024 * 1024
+
+
 class TrustSettings(msgspec.Struct, frozen=True, kw_only=True):
     """Membership and its status."""
 
@@ -148,6 +162,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     store: StoreSettings = StoreSettings()
     outbound: OutboundSettings = OutboundSettings()
     files: FilesSettings = FilesSettings()
+    received: ReceivedSettings = ReceivedSettings()
     trust: TrustSettings = TrustSettings()
     map: MapSettings = MapSettings()
     log: LogSettings = LogSettings()

@@ -15,6 +15,7 @@ from hansa.dataplane import (
     NgsiLdPush,
     Notifications,
     Pushes,
+    Room,
 )
 from hansa.kernel import Clock, Ids
 from hansa.kernel.outbound import OutboundClient
@@ -80,11 +81,14 @@ class Mirrors:
         participant: str,
         store_of: Callable[[str], Store],
         open_broker: Callable[[Store], Broker],
+        room: Room,
     ) -> None:
         self._participant = participant
+        self._room = room
         self._store_of = store_of
         self._open_broker = open_broker
         self._brokers: dict[str, Broker] = {}
+        self._counts: dict[str, int] = {}
 
     def broker(self, flow_id: str) -> Broker:
         """Give the broker with what a flow received; empty when it received nothing."""
@@ -93,29 +97,56 @@ class Mirrors:
             mark = sha256(f"{self._participant} {flow_id}".encode()).hexdigest()[:40]
             found = self._open_broker(self._store_of(f"_received-{mark}"))
             if len(self._brokers) >= _MIRRORS_MAX:
-                self._brokers.pop(next(iter(self._brokers)))
+                oldest = next(iter(self._brokers))
+                self._brokers.pop(oldest)
+                self._counts.pop(oldest, None)
             self._brokers[flow_id] = found
         return found
 
     async def apply(
         self, flow_id: str, entities: Sequence[dict[str, Any]], gone: Sequence[str]
     ) -> list[str]:
-        """Replace entities and take away those gone; give what was wrong with the rest."""
+        """Replace entities and take away those gone; give what was wrong with the rest.
+
+        All or nothing for want of room: HansaError storage_full. What only takes away needs none.
+        """
         broker = self.broker(flow_id)
         wrong: list[str] = []
         if entities:
+            await self._check_room(flow_id, entities)
             written = await broker.upsert(entities)
             wrong = [f"{error.code.value}: {error.title}" for _, error in written.failed]
+            self._add(flow_id, len(written.created))
         if gone:
-            await broker.delete(gone)
+            self._add(flow_id, -len(await broker.delete(gone)))
         return wrong
+
+    async def _check_room(self, flow_id: str, entities: Sequence[dict[str, Any]]) -> None:
+        await self._room.check_free()
+        count = self._counts.get(flow_id)
+        if count is None:
+            count = self._counts[flow_id] = await _count(self.broker(flow_id), Query())
+        if count + len(entities) > self._room.entities_max:
+            ids = {one for entity in entities if isinstance(one := entity.get("id"), str)}
+            known = await _count(self.broker(flow_id), Query(ids=tuple(sorted(ids))))
+            self._room.check_entities(count + len(ids) - known)
+
+    def _add(self, flow_id: str, more: int) -> None:
+        if flow_id in self._counts:
+            self._counts[flow_id] += more
 
     async def forget(self, flow_id: str) -> int:
         """Erase what a flow received, history too; give how many entities those were."""
         broker, count = self.broker(flow_id), 0
+        self._counts.pop(flow_id, None)
         while erased := await broker.forget():
             count += erased
         return count
+
+
+async def _count(broker: Broker, query: Query) -> int:
+    page = await broker.query(Scope.everything(), query, Slice(limit=0, count=True))
+    return page.count or 0
 
 
 class Pushing:
@@ -127,6 +158,7 @@ class Pushing:
         flows: Flows,
         broker: Broker,
         mirrors: Mirrors,
+        room: Room,
         *,
         url: str,
         client: OutboundClient,
@@ -136,6 +168,7 @@ class Pushing:
     ) -> None:
         """`url` is the participant's; `has_entities` says of a dataset whether it is entities."""
         self.mirrors = mirrors
+        self.room = room
         self.pushes = Pushes(flows, clock)
         self.inboxes = Inboxes(
             store, endpoint=f"{url}/{INBOX_PATH}", flows=flows, clock=clock, ids=ids

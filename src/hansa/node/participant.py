@@ -21,6 +21,7 @@ from hansa.dataplane import (
     NgsiLdPull,
     ProgressLedger,
     Renewing,
+    Room,
     TokenEndpoint,
     UsageLedger,
 )
@@ -36,6 +37,7 @@ from hansa.node.adapters import (
     PublishedOffers,
     renewal_proof,
 )
+from hansa.node.asking import Asking
 from hansa.node.carrying import Carrying
 from hansa.node.deciding import Deciding
 from hansa.node.directory import Directory, KnownParty
@@ -254,6 +256,7 @@ class Participant(Questions):
         self.leaving = Leaving(
             self.store, self.exchange, self.shelf, self.journal, clock=clock, ids=ids
         )
+        self.asking = Asking(self.exchange.their_progress, clock)
         self.waits = Waits()
         self.exchange.on_change(self.waits.changed)
         self.exchange.on_agreement_ended(self._agreement_ended)
@@ -268,11 +271,19 @@ class Participant(Questions):
                 dialect=shared.dialect,
             )
 
+        limits = shared.settings.received
+        room = Room(
+            shared.folder / "received" / self.id,
+            bytes_max=limits.bytes_max,
+            entities_max=limits.entities_max,
+            free_bytes_min=limits.free_bytes_min,
+        )
         return Pushing(
             self.store,
             self.flows,
             self.broker,
-            Mirrors(self.id, shared.store_of, open_broker),
+            Mirrors(self.id, shared.store_of, open_broker, room),
+            room,
             url=self.url,
             client=shared.client,
             has_entities=self.shelf.has_entities,
@@ -313,6 +324,7 @@ class Participant(Questions):
             await self.status.stop()
         await self.pushing.pushes.close()
         await self.carrying.close()
+        await self.asking.close()
         await self.flows.stop()
         await self.usage.stop()
         await self.journal.close()

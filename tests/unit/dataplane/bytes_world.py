@@ -37,6 +37,7 @@ from hansa.dataplane import (
     Pushes,
     ReceivedFiles,
     Resource,
+    Room,
     UsageLedger,
     digested,
     files,
@@ -186,6 +187,8 @@ class Side:
         self.told = Told()
         self.client = OutboundClient(OutboundLimits(allow_loopback=True))
         self.bytes_max = 64 * 1024 * 1024
+        self.room_bytes = 1024 * 1024 * 1024
+        self.free_bytes = 1024 * 1024 * 1024
         self.url = ""
 
     def wire(self, url: str) -> None:
@@ -221,9 +224,13 @@ class Side:
             clock=self.clock,
             ids=SystemIds(),
         )
-        self.received = ReceivedFiles(
-            self.folder / "received", store, self.clock, bytes_max=self.bytes_max
+        room = Room(
+            self.folder / "received",
+            bytes_max=self.room_bytes,
+            free_bytes_min=0,
+            free=lambda _: self.free_bytes,
         )
+        self.received = ReceivedFiles(room, store, self.clock, bytes_max=self.bytes_max)
         receiver = BytesInbox(self.received, self.flows, self.usage)
         self.inboxes.register(receiver)
         self.downloads = Downloads(

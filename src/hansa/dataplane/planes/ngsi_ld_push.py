@@ -19,6 +19,7 @@ from hansa.kernel.outbound import OutboundResponse
 PROFILE = "NgsiLd-PUSH"
 _TIMEOUT_S = 30.0
 _ANSWER_BYTES_MAX = 64 * 1024
+_FULL = 507
 _FOR_NOW = frozenset({408, 425, 429})
 
 
@@ -71,9 +72,10 @@ def refused(answer: OutboundResponse) -> HansaError:
     """
     status = answer.status
     suspended = status == 403 and b'"code":"transfer_ended"' in answer.body
+    full = " It has no room for this now." if status == _FULL else ""
     return HansaError(
         Code.counterparty_refused,
-        f"The receiver answered {status}.",
+        f"The receiver answered {status}.{full}",
         "Check the address and its token.",
         permanent=status < 500 and status not in _FOR_NOW and not suspended,
     )

@@ -117,16 +117,24 @@ class Usage(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Progress(msgspec.Struct, frozen=True, kw_only=True):
-    """How far the data flow of a transfer is; `state` is that of the flow (DPS 1.0)."""
+    """How far the data flow of a transfer is; `state` is that of the flow (DPS 1.0).
 
+    `source`: own counts, or what the provider says of a push to a broker or server that is not this
+    node. Then `bytes` and `items` are None when it does not tell, or was not asked: it is when one
+    transfer is read. `attempts` failed since the last item, `due` is the next one.
+    """
+
+    source: Literal["own", "provider"]
     state: str
-    bytes: int
-    items: int
+    bytes: int | None
+    items: int | None
     total_bytes: int | None
     rate_bytes_s: float | None
     last_at: datetime | None
     digest: str | None
     error: str | None
+    attempts: int
+    due: datetime | None
 
 
 class Cut(msgspec.Struct, frozen=True, kw_only=True):

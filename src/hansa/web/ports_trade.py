@@ -164,8 +164,9 @@ class TransferSource(Protocol):
     async def transfer(self, caller: Caller, participant: str, transfer_id: str) -> Json:
         """Give one Transfer with its messages.
 
-        `progress`: `{"state" of the data flow, "bytes", "items", "total_bytes"|None,
-        "rate_bytes_s"|None, "last_at"|None, "digest"|None, "error"|None}`, or None.
+        `progress`: `{"source": "own"|"provider" (it says so), "state" of the data flow,
+        "bytes"|None, "items"|None, "total_bytes"|None, "rate_bytes_s"|None, "last_at"|None,
+        "digest"|None, "error"|None, "attempts", "due"|None}`, or None.
         """
         ...
 

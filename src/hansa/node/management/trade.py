@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from hansa.dataplane import FlowState, TransferUsage
+from hansa.dataplane import DataFlow, FlowState, TransferUsage
 from hansa.exchange import (
     NEGOTIATION,
     TRANSFER,
@@ -19,7 +19,7 @@ from hansa.exchange import (
     TransferProcess,
 )
 from hansa.kernel import Code, HansaError, iso
-from hansa.node.management import views
+from hansa.node.management import progress, views
 from hansa.node.management.access import Access, Json
 from hansa.node.management.messages import Conversation, message_view
 from hansa.node.participant import Participant
@@ -93,30 +93,27 @@ class Trade(Access):
         )
 
     async def _progress(
-        self, p: Participant, process: TransferProcess, usage: TransferUsage
+        self, p: Participant, process: TransferProcess, usage: TransferUsage, *, ask: bool
     ) -> Json | None:
-        """Give how far the data flow is; a flow that is fetched is counted by what was read."""
+        """Give how far the data flow is; with `ask` the provider is asked where only it counts."""
         flow = await p.flows.find(process.id)
         if flow is None:
             return None
-        done = flow.progress
-        size, items, last = done.bytes, done.items, done.last_at
-        if last is None:  # who fetches by queries moves nothing but what is counted
-            size, items, last = usage.bytes, usage.entities, usage.last_at
-        rate = None
-        if flow.state is FlowState.STARTED:
-            age_s = (p.clock.now() - flow.created).total_seconds()
-            rate = round(self.rates.rate(f"{p.id} {process.id}", items, size, age_s=age_s).bytes, 1)
-        return {
-            "state": flow.state.value,
-            "bytes": size,
-            "items": items,
-            "total_bytes": done.total_bytes,
-            "rate_bytes_s": rate,
-            "last_at": views.moment(last),
-            "digest": done.digest,
-            "error": done.error,
-        }
+        if flow.passes_by:
+            said = await p.asking.progress(process) if ask else p.asking.last(process.id)
+            found = progress.told(flow, said)
+        else:
+            found = progress.own(flow, usage)
+        return {**found, "rate_bytes_s": self._rate(p, process, flow, found)}
+
+    def _rate(
+        self, p: Participant, process: TransferProcess, flow: DataFlow, found: Json
+    ) -> float | None:
+        if flow.state is not FlowState.STARTED or found["bytes"] is None:
+            return None
+        age_s = (p.clock.now() - flow.created).total_seconds()
+        name = f"{p.id} {process.id}"
+        return round(self.rates.rate(name, found["items"], found["bytes"], age_s=age_s).bytes, 1)
 
     async def _delivery(self, p: Participant, process: Process) -> Json | None:
         if process.pending is None:
@@ -167,7 +164,7 @@ class Trade(Access):
             title_of=p.title_of,
             dataset_title=known.title if known else process.dataset_id,
             usage=usage,
-            progress=await self._progress(p, process, usage),
+            progress=await self._progress(p, process, usage, ask=with_messages),
             endpoint=await p.endpoint_of(process),
             delivery=await self._delivery(p, process),
             messages=await self._messages(p, process) if with_messages else (),

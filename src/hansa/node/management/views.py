@@ -188,8 +188,7 @@ def transfer_view(
 ) -> Json:
     """Give one Transfer.
 
-    `progress` is `{state, bytes, items, total_bytes, rate_bytes_s, last_at, digest, error}` of its
-    data flow, None where nothing is known of one.
+    `progress` is that of its data flow (`management.progress`), None where there is none.
     """
     return {
         "id": process.id,

@@ -1,9 +1,13 @@
-"""Participants in one process for the tests of identity and trust: real stores, an ASGI wire."""
+"""Participants in one process for the tests of identity and trust: real stores, an ASGI wire.
+
+The fixtures at the end are an authority and two cities that joined it.
+"""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+import tempfile
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -11,6 +15,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import msgspec
+import pytest
 from starlette.applications import Starlette
 from starlette.routing import BaseRoute
 
@@ -270,3 +275,36 @@ async def _has_state(node: Node, state: str) -> bool:
 
 def bearer(token: str) -> dict[str, str]:
     return {"authorization": f"Bearer {token}"}
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Iterator[Path]:
+    """Give a folder in memory where there is such a place: a commit costs no disk then."""
+    memory = Path("/dev/shm")
+    place = memory if memory.is_dir() else tmp_path
+    with tempfile.TemporaryDirectory(dir=place, prefix="hansa-") as name:
+        yield Path(name)
+
+
+@pytest.fixture
+async def world(folder: Path) -> AsyncIterator[World]:
+    made = World(folder)
+    try:
+        yield made
+    finally:
+        await made.close()
+
+
+@pytest.fixture
+async def authority(world: World) -> Node:
+    return await world.authority(automatic=True)
+
+
+@pytest.fixture
+async def delft(world: World, authority: Node) -> Node:
+    return await joined(world, authority, "delft", 7711)
+
+
+@pytest.fixture
+async def rijswijk(world: World, authority: Node) -> Node:
+    return await joined(world, authority, "rijswijk", 7712)

@@ -22,16 +22,6 @@ LIST = "http://localhost:7710/authority/trust/status/1"
 
 
 @pytest.fixture
-async def authority(world: World) -> Node:
-    return await world.authority(automatic=True)
-
-
-@pytest.fixture
-async def delft(world: World, authority: Node) -> Node:
-    return await joined(world, authority, "delft", 7711)
-
-
-@pytest.fixture
 def holder(delft: Node) -> StatusHolder:
     assert delft.status is not None
     return delft.status

@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from exchange_world import DATASET, OFFER, Side, World, message
-from hansa.exchange import TRANSFERS, DataAddress
+from hansa.exchange import TRANSFERS, Agreement, DataAddress, TransferProcess
 from hansa.kernel import Code, HansaError
 
 
@@ -274,7 +274,9 @@ async def test_no_token_is_kept_in_the_message_log(world: World) -> None:
         assert "token-1" not in str(log)
 
 
-async def test_a_transfer_request_acknowledges_the_finalization(world: World) -> None:
+async def test_a_transfer_request_acknowledges_the_finalization(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def lose(host: str, path: str, body: bytes) -> str | None:
         return "lose-answer" if b"FINALIZED" in body else None
 
@@ -284,10 +286,17 @@ async def test_a_transfer_request_acknowledges_the_finalization(world: World) ->
     assert await world.states() == ("FINALIZED", "VERIFIED")
     (agreement,) = await world.consumer.exchange.agreements()
     assert not await world.provider.exchange.agreements()
+    known: list[str] = []
+
+    async def check(transfer: TransferProcess, _: Agreement) -> None:
+        known.append((await world.provider.exchange.agreement(transfer.agreement_id)).id)
+
+    monkeypatch.setattr(world.provider.plane, "check", check)
     await world.consumer.exchange.request_transfer(agreement.id)
     await world.settle()
     assert await world.states() == ("FINALIZED", "FINALIZED")
     assert await world.transfer_states() == ("STARTED", "STARTED")
+    assert known == [agreement.id]  # the data plane asks for the agreement by its id
 
 
 @pytest.mark.parametrize(

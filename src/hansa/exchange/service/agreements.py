@@ -8,14 +8,13 @@ from hansa.exchange.errors import not_found
 from hansa.exchange.kinds import AGREEMENTS, NEGOTIATIONS, TRANSFERS
 from hansa.exchange.model import (
     Agreement,
-    ContractNegotiation,
     NegotiationState,
     Role,
     TransferState,
 )
 from hansa.exchange.policies import check_policy
 from hansa.exchange.service.deciding import Decisions
-from hansa.exchange.service.work import Work, agreement_in, check_active, conflict
+from hansa.exchange.service.work import Work, check_active, conflict
 from hansa.exchange.state import Message
 from hansa.exchange.wire_dsp_2025_1 import check_url
 from hansa.kernel import Code, HansaError, parse_instant
@@ -100,37 +99,30 @@ class Agreements(Decisions):
         return await self.commit(job)
 
     def agreed(self, tx: ReadTx, caller: str, agreement_id: str) -> Agreement:
-        """Give the caller's agreement with us, active; not_found, agreement_ended.
-
-        A consumer that asks for a transfer knows that the negotiation is final: this counts as
-        the acknowledgement when ours is still on its way.
-        """
+        """Give the caller's agreement with us, active; not_found, agreement_ended."""
         agreement = tx.get(AGREEMENTS, agreement_id)
-        if agreement is None:
-            negotiation = _finalizing(tx, caller, agreement_id)
-            if negotiation is not None:
-                return agreement_in(negotiation, self.clock.now())
         mine = agreement is not None and agreement.role is Role.provider
         if agreement is None or not mine or agreement.counterparty != caller:
             raise not_found("agreement")
         check_active(agreement)
         return agreement
 
-    def finalize_for(self, work: Work, caller: str, agreement_id: str) -> None:
-        """Make a negotiation final whose finalization the caller knows to be done."""
-        negotiation = _finalizing(work.tx, caller, agreement_id)
-        if negotiation is not None and negotiation.pending is not None:
-            work.tx.complete(negotiation.pending.action)
-            work.move(negotiation, NegotiationState.FINALIZED, pending=None)
+    async def finalize_for(self, caller: str, agreement_id: str) -> None:
+        """Make a negotiation final whose finalization the caller knows.
 
+        A consumer that asks for a transfer has had our finalization: this counts as its
+        acknowledgement when that is still on its way. Nothing happens when none is.
+        """
 
-def _finalizing(tx: ReadTx, caller: str, agreement_id: str) -> ContractNegotiation | None:
-    for process in tx.find(NEGOTIATIONS, {"agreement": agreement_id}):
-        pending = process.pending
-        finalizing = pending is not None and pending.message == Message.finalized
-        if process.counterparty == caller and finalizing:
-            return process
-    return None
+        def job(work: Work) -> None:
+            for process in work.tx.find(NEGOTIATIONS, {"agreement": agreement_id}):
+                pending = process.pending
+                finalizing = pending is not None and pending.message == Message.finalized
+                if process.counterparty == caller and pending is not None and finalizing:
+                    work.tx.complete(pending.action)
+                    work.move(process, NegotiationState.FINALIZED, pending=None)
+
+        await self.commit(job)
 
 
 def _signed_at(policy: dict[str, Any]) -> Any:

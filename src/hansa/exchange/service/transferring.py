@@ -166,9 +166,7 @@ class Transfers(Agreements):
         assert inbound.consumer_pid is not None
         process: TransferProcess | None = None
         try:
-            known, agreement = await self.store.read(
-                lambda tx: self._asked_for(tx, caller, inbound)
-            )
+            known, agreement = await self._known_or_agreed(caller, inbound)
             if known is None and agreement is not None:
                 process = await self._planned(agreement, inbound)
             result = await self._request(caller, inbound, process)
@@ -179,6 +177,25 @@ class Transfers(Agreements):
             over = TransferState.TERMINATED  # a copy was faster: forget the address of this one
             await self.ports.data_plane.stop(msgspec.structs.replace(process, state=over))
         return result
+
+    async def _known_or_agreed(
+        self, caller: str, inbound: Inbound
+    ) -> tuple[TransferProcess | None, Agreement | None]:
+        """Give what `_asked_for` gives, also while the finalization is being acknowledged.
+
+        It is committed before the data plane is asked, which knows the agreement by its id only.
+        """
+
+        def look(tx: ReadTx) -> tuple[TransferProcess | None, Agreement | None]:
+            return self._asked_for(tx, caller, inbound)
+
+        try:
+            return await self.store.read(look)
+        except HansaError as error:
+            if error.code is not Code.not_found:
+                raise
+        await self.finalize_for(caller, inbound.agreement_id)
+        return await self.store.read(look)
 
     def _asked_for(
         self, tx: ReadTx, caller: str, inbound: Inbound
@@ -220,7 +237,6 @@ class Transfers(Agreements):
                 started = known.state is TransferState.STARTED and known.pending is None
                 return work.restart(known) if started else known
             assert process is not None, "a transfer is never deleted"
-            self.finalize_for(work, caller, inbound.agreement_id)
             return self.follow(work, work.take(process, inbound, state, **changes), asked)
 
         return await self.settle(foresee, job)

@@ -150,10 +150,9 @@ class Catalogue:
             raise _not_found(dataset_id)
         return dataset
 
-    def title_in(self, tx: ReadTx, dataset_id: str) -> str | None:
-        """Give a dataset's title as a transaction sees it, or None. The owner's view."""
-        dataset = tx.get(DATASET, dataset_id)
-        return None if dataset is None else dataset.title
+    def get_in(self, tx: ReadTx, dataset_id: str) -> Dataset | None:
+        """Give a dataset as a transaction sees it, or None. The owner's view."""
+        return tx.get(DATASET, dataset_id)
 
     async def by_name(self, name: str) -> Dataset | None:
         """Give the dataset with this name (slug), or None. The owner's view."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hansa.identity import wire_dcp_1_0, wire_did_1_0, wire_vcdm_2_0
 from hansa.identity.model import MEMBERSHIP_CREDENTIAL, Credential, Membership
 from hansa.identity.ports import TrustedIssuers
-from hansa.identity.signatures import Signatures
+from hansa.identity.signatures import Repeated, Signatures
 from hansa.kernel import Clock, Code, HansaError
 from hansa.kernel.crypto import jose
 
@@ -13,7 +13,8 @@ from hansa.kernel.crypto import jose
 class Verifier:
     """Verify what others show.
 
-    The rules run in full each time; only the arithmetic of a signature is remembered.
+    The rules run in full each time; only the reading and the arithmetic of a signature are
+    remembered.
     """
 
     def __init__(self, signatures: Signatures, issuers: TrustedIssuers, clock: Clock) -> None:
@@ -29,7 +30,7 @@ class Verifier:
         """
         token = self._signatures.read(jwt)
         _check_typ(token, wire_vcdm_2_0.CREDENTIAL_TYP)
-        found = wire_vcdm_2_0.read_credential(token.claims)
+        found = token.said(wire_vcdm_2_0.read_credential)
         types = found.types - {"VerifiableCredential"}
         if not types or not all(self._issuers.trusts(found.issuer, each) for each in types):
             raise HansaError(
@@ -38,7 +39,7 @@ class Verifier:
                 f"{found.issuer} is not the authority of this data space.",
                 issuer=found.issuer,
             )
-        await self._signatures.check_repeated(jwt, token, found.issuer, wire_did_1_0.ASSERTION)
+        await self._signatures.check_repeated(token, found.issuer, wire_did_1_0.ASSERTION)
         if found.subject != subject:
             raise HansaError(
                 Code.membership_missing,
@@ -86,7 +87,7 @@ class Verifier:
     async def _presented(self, jwt: str, holder: str, audience: str) -> tuple[str, ...]:
         token = self._signatures.read(jwt)
         _check_typ(token, wire_vcdm_2_0.PRESENTATION_TYP)
-        shown = wire_vcdm_2_0.read_presentation(token.claims)
+        shown = token.said(wire_vcdm_2_0.read_presentation)
         if shown.holder != holder:
             raise HansaError(
                 Code.membership_missing,
@@ -107,7 +108,7 @@ class Verifier:
                 not_before_s=0,
                 expires_s=shown.expires.timestamp(),
             )
-        await self._signatures.check_repeated(jwt, token, holder, wire_did_1_0.AUTHENTICATION)
+        await self._signatures.check_repeated(token, holder, wire_did_1_0.AUTHENTICATION)
         return shown.credentials
 
 
@@ -124,8 +125,8 @@ def membership_of(credential: Credential) -> Membership:
     )
 
 
-def _check_typ(token: jose.Unverified, expected: str) -> None:
-    if token.typ != expected:
+def _check_typ(read: Repeated, expected: str) -> None:
+    if read.token.typ != expected:
         raise jose.malformed(f"Its `typ` must be {expected}.", "typ", "typ")
 
 

@@ -12,9 +12,9 @@ from hansa.broker import Broker, Query, Slice, TemporalQuery
 from hansa.catalogue import Attribute, Catalogue, Dataset, RemoteDataset, matches
 from hansa.dataplane import AccessStore, NgsiLdPush
 from hansa.exchange import Agreement, Role, TransferProcess
-from hansa.kernel import Clock, Code, HansaError
+from hansa.kernel import Clock
 from hansa.kernel.jsonld import compact_ngsi_ld_name, expand_ngsi_ld_name
-from hansa.kernel.store import Kind, Store
+from hansa.kernel.store import Kind, ReadTx, Store
 from hansa.node.adapters import Agreements
 from hansa.node.directory import Directory
 from hansa.node.feeding import RECEIVED_PATH, Pushing
@@ -61,16 +61,16 @@ class Questions:
 
     async def known_dataset(self, dataset_id: str) -> Dataset | RemoteDataset | None:
         """Give a dataset of ours, or one that we asked for, or None."""
-        try:
-            return await self.catalogue.get(dataset_id)
-        except HansaError as error:
-            if error.code is not Code.not_found:
-                raise
-        return await self.store.read(lambda tx: tx.get(KNOWN_DATASETS, dataset_id))
+        return await self.store.read(lambda tx: known_in(tx, self.catalogue, dataset_id))
 
     async def slip(self, odrl: Mapping[str, Any], dataset_id: str) -> dict[str, Any]:
         """Give the contract slip of an offer or agreement on a dataset, in plain words."""
-        known = await self.known_dataset(dataset_id)
+        return self.slip_of(odrl, dataset_id, await self.known_dataset(dataset_id))
+
+    def slip_of(
+        self, odrl: Mapping[str, Any], dataset_id: str, known: Dataset | RemoteDataset | None
+    ) -> dict[str, Any]:
+        """Give the same on a dataset that was looked up before."""
         names = {dataset_id: known.title} if known else {}
         for side in ("assigner", "assignee"):
             if odrl.get(side):
@@ -146,6 +146,11 @@ class Questions:
             "attributes_withheld": withheld,
             "why": [reason.message for reason in decision.reasons],
         }
+
+
+def known_in(tx: ReadTx, catalogue: Catalogue, dataset_id: str) -> Dataset | RemoteDataset | None:
+    """Give a dataset of ours, or one that we asked for, as a transaction sees it, or None."""
+    return catalogue.get_in(tx, dataset_id) or tx.get(KNOWN_DATASETS, dataset_id)
 
 
 def attribute_infos(attributes: Sequence[Attribute]) -> list[AttributeInfo]:

@@ -10,7 +10,7 @@ from hansa.exchange import Agreement, ContractNegotiation, TransferProcess
 from hansa.kernel.store import Tx
 from hansa.kernel.telemetry import NEGOTIATIONS
 from hansa.node.journal import Event, Journal
-from hansa.node.questions import KNOWN_DATASETS
+from hansa.node.questions import known_in
 
 _WORDS = {
     ("negotiation", "REQUESTED"): "Negotiation began with",
@@ -49,10 +49,8 @@ class Telling:
         word = _WORDS.get((noun, state))
         if word is None or pending is not None:
             return partial(self._journal.moved, noun, changed.id)
-        title = self._catalogue.title_in(tx, changed.dataset_id)
-        if title is None:
-            known = tx.get(KNOWN_DATASETS, changed.dataset_id)
-            title = known.title if known else changed.dataset_id
+        known = known_in(tx, self._catalogue, changed.dataset_id)
+        title = known.title if known else changed.dataset_id
         text = f"{word} {self._title_of(changed.counterparty)}: {title}"
         event = self._journal.keep(tx, f"{noun}.{state.lower()}", text, changed.id)
         return partial(self._tell, event)

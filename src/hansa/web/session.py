@@ -30,7 +30,8 @@ def session_cookie_name(connection: HTTPConnection) -> str:
 
 def session_cookie(connection: HTTPConnection) -> str | None:
     """Give the session cookie's value; None when there is none."""
-    return connection.cookies.get(session_cookie_name(connection))
+    cookies = connection.cookies
+    return cookies.get(session_cookie_name(connection)) if cookies else None
 
 
 def set_session(request: Request, response: Response, value: str) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any, NoReturn
 
 import msgspec
@@ -22,6 +23,7 @@ TOKEN_BYTES_MAX = 32 * 1024
 """Longest token that is read unless the caller says otherwise."""
 DEPTH_MAX = 32
 """Deepest nesting of header or claims."""
+_HEADER_BYTES_KEPT = 1024
 
 
 class Unverified(msgspec.Struct, frozen=True, kw_only=True):
@@ -69,24 +71,12 @@ def read(token: str, *, bytes_max: int = TOKEN_BYTES_MAX) -> Unverified:
     parts = token.split(".")
     if len(parts) != 3 or not token.isascii():
         raise malformed("It does not have three parts in base64url.", "shape")
-    try:
-        raw_header, raw_claims, signature = (b64url_bytes(part) for part in parts)
-    except ValueError:
-        raise malformed("It does not have three parts in base64url.", "shape") from None
-    header, claims = _object(raw_header, "header"), _object(raw_claims, "payload")
-    if "crit" in header:
-        raise malformed("It has critical headers, and none is understood here.", "crit")
-    algorithm = header.get("alg")
-    if not isinstance(algorithm, str) or algorithm not in ALGORITHMS:
-        raise unsigned("Its algorithm is not allowed.", "alg_not_allowed")
-    for name in ("kid", "typ"):
-        if not isinstance(header.get(name, ""), str):
-            raise malformed(f"Its header `{name}` is not a string.", "header")
+    read_header = _header if len(parts[0]) <= _HEADER_BYTES_KEPT else _header.__wrapped__
     return Unverified(
-        header=header,
-        claims=claims,
+        header=read_header(parts[0]),
+        claims=_object(_decoded(parts[1]), "payload"),
         signing_input=token[: token.rindex(".")].encode("ascii"),
-        signature=signature,
+        signature=_decoded(parts[2]),
     )
 
 
@@ -110,6 +100,28 @@ def unsigned(detail: str, reason: str) -> HansaError:
     return HansaError(
         Code.token_signature, "The token's signature is not accepted.", detail, reason=reason
     )
+
+
+@lru_cache(maxsize=1_000)
+def _header(part: str) -> dict[str, Any]:
+    """Read a header; a key writes the same one into each of its tokens."""
+    header = _object(_decoded(part), "header")
+    if "crit" in header:
+        raise malformed("It has critical headers, and none is understood here.", "crit")
+    algorithm = header.get("alg")
+    if not isinstance(algorithm, str) or algorithm not in ALGORITHMS:
+        raise unsigned("Its algorithm is not allowed.", "alg_not_allowed")
+    for name in ("kid", "typ"):
+        if not isinstance(header.get(name, ""), str):
+            raise malformed(f"Its header `{name}` is not a string.", "header")
+    return header
+
+
+def _decoded(part: str) -> bytes:
+    try:
+        return b64url_bytes(part)
+    except ValueError:
+        raise malformed("It does not have three parts in base64url.", "shape") from None
 
 
 def _object(raw: bytes, part: str) -> dict[str, Any]:

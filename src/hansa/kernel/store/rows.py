@@ -39,7 +39,7 @@ _BODY = msgspec.json.Decoder(dict[str, Any])
 
 def fits(text: str, bytes_max: int) -> bool:
     """Say whether `text` may stand in a key column: not empty, no NUL, valid UTF-8, short."""
-    if not text or len(text) > bytes_max or "\0" in text:
+    if not 0 < len(text) <= bytes_max or "\0" in text:
         return False
     if text.isascii():
         return True
@@ -63,13 +63,15 @@ def checked(text: str, field: str, bytes_max: int = KEY_BYTES_MAX) -> str:
 
 def entries(kind: Kind[T], document: T) -> list[tuple[str, str]]:
     """Give the (field, value) pairs that a document is found by, sorted, each once."""
-    found: set[tuple[str, str]] = set()
+    found: list[tuple[str, str]] = []
     for field, index in kind.indexes.items():
         value = index(document)
         if value is None:
             continue
-        for each in (value,) if isinstance(value, str) else value:
-            found.add((field, checked(each, field, VALUE_BYTES_MAX)))
+        if isinstance(value, str):
+            found.append((field, checked(value, field, VALUE_BYTES_MAX)))
+        else:
+            found += ((field, checked(each, field, VALUE_BYTES_MAX)) for each in set(value))
     return sorted(found)
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import msgspec
 
+from hansa.catalogue import Dataset, RemoteDataset
 from hansa.dataplane import DataFlow, FlowState, TransferUsage
 from hansa.exchange import (
     NEGOTIATION,
@@ -38,13 +39,15 @@ class Trade(Access):
     ) -> Json:
         await p.directory.meet(process.counterparty)
         known = await p.known_dataset(process.dataset_id)
+        delivery = await self._delivery(p, process)
+        entries = await p.exchange.messages(process.id) if with_messages else ()
         view = views.negotiation_view(
             process,
             title_of=p.title_of,
             dataset_title=known.title if known else process.dataset_id,
-            slip=await p.slip(policy_of(p, process), process.dataset_id),
-            delivery=await self._delivery(p, process),
-            messages=await self._messages(p, process) if with_messages else (),
+            slip=p.slip_of(policy_of(p, process), process.dataset_id, known),
+            delivery=delivery,
+            messages=_told(process, entries, _talk(p, process, known), delivery),
         )
         if with_messages:
             form = read_template(process.offer)
@@ -54,43 +57,9 @@ class Trade(Access):
     async def _messages(self, p: Participant, process: Process) -> list[Json]:
         """Give the messages of a process; one that is on its way with its tries."""
         entries = await p.exchange.messages(process.id)
-        return await self._told(p, process, entries)
-
-    async def _told(
-        self, p: Participant, process: Process, entries: Sequence[LogEntry]
-    ) -> list[Json]:
-        talk = await self._talk(p, process)
-        delivery = await self._delivery(p, process)
-        waiting = f"urn:uuid:{process.pending.action}" if process.pending else None
-        return [
-            message_view(
-                entry,
-                talk,
-                first=number == 0,
-                delivery=delivery if entry.body.get("@id") == waiting and waiting else None,
-            )
-            for number, entry in enumerate(entries)
-        ]
-
-    async def _talk(self, p: Participant, process: Process) -> Conversation:
         known = await p.known_dataset(process.dataset_id)
-        names = {process.dataset_id: known.title} if known else {}
-        infos = attribute_infos(known.attributes) if known else ()
-
-        def terms_of(offer: Mapping[str, Any]) -> str:
-            odrl = {**offer, "target": process.dataset_id}
-            try:
-                return explain(odrl, attributes=infos, names=names).summary
-            except HansaError as error:  # what a counterparty sent need not make sense
-                return error.title
-
-        return Conversation(
-            own=views.party(p.did, p.title_of),
-            other=views.party(process.counterparty, p.title_of),
-            dataset_title=known.title if known else process.dataset_id,
-            terms_of=terms_of,
-            consumer=p.did if process.role is Role.consumer else process.counterparty,
-        )
+        delivery = await self._delivery(p, process)
+        return _told(process, entries, _talk(p, process, known), delivery)
 
     async def _progress(
         self, p: Participant, process: TransferProcess, usage: TransferUsage, *, ask: bool
@@ -169,6 +138,41 @@ class Trade(Access):
             delivery=await self._delivery(p, process),
             messages=await self._messages(p, process) if with_messages else (),
         )
+
+
+def _told(
+    process: Process, entries: Sequence[LogEntry], talk: Conversation, delivery: Json | None
+) -> list[Json]:
+    waiting = f"urn:uuid:{process.pending.action}" if process.pending else None
+    return [
+        message_view(
+            entry,
+            talk,
+            first=number == 0,
+            delivery=delivery if entry.body.get("@id") == waiting and waiting else None,
+        )
+        for number, entry in enumerate(entries)
+    ]
+
+
+def _talk(p: Participant, process: Process, known: Dataset | RemoteDataset | None) -> Conversation:
+    names = {process.dataset_id: known.title} if known else {}
+    infos = attribute_infos(known.attributes) if known else ()
+
+    def terms_of(offer: Mapping[str, Any]) -> str:
+        odrl = {**offer, "target": process.dataset_id}
+        try:
+            return explain(odrl, attributes=infos, names=names).summary
+        except HansaError as error:  # what a counterparty sent need not make sense
+            return error.title
+
+    return Conversation(
+        own=views.party(p.did, p.title_of),
+        other=views.party(process.counterparty, p.title_of),
+        dataset_title=known.title if known else process.dataset_id,
+        terms_of=terms_of,
+        consumer=p.did if process.role is Role.consumer else process.counterparty,
+    )
 
 
 def policy_of(p: Participant, process: ContractNegotiation) -> Mapping[str, Any]:

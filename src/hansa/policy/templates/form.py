@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 
 import msgspec
@@ -41,6 +42,8 @@ _FIELDS: Mapping[tuple[str, str], str] = {
     (MEMBERSHIP, "eq"): "member",
 }
 
+_KEPT_BYTES_MAX = 16 * 1024
+
 
 class Filled(msgspec.Struct, frozen=True, kw_only=True):
     """A template and its canonical parameters: `offer_from_template` of these gives the terms."""
@@ -50,7 +53,23 @@ class Filled(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def read_template(odrl: Mapping[str, Any]) -> Filled | None:
-    """Give the template that says the same as an Offer or Agreement; None when no template does."""
+    """Give the template that says the same as an Offer or Agreement; None when no template does.
+
+    The last answers are kept: a negotiation is looked at again and again, and its offer stays.
+    """
+    try:
+        written = msgspec.json.encode(odrl)
+    except (TypeError, ValueError, RecursionError):
+        return _recognised(odrl)
+    return _kept(written) if len(written) <= _KEPT_BYTES_MAX else _recognised(odrl)
+
+
+@lru_cache(maxsize=256)
+def _kept(written: bytes) -> Filled | None:
+    return _recognised(msgspec.json.decode(written))
+
+
+def _recognised(odrl: Mapping[str, Any]) -> Filled | None:
     try:
         policy = read_policy(odrl)
     except HansaError:

@@ -37,3 +37,14 @@ def pasteable(text: str, node: str | None = None, home: Path | None = None) -> s
         return command
 
     return _COMMAND.sub(complete, text)
+
+
+def parted(text: str) -> list[tuple[str, bool]]:
+    """Take a text apart into prose and commands, in order; True marks a command."""
+    parts: list[tuple[str, bool]] = []
+    done = 0
+    for found in _COMMAND.finditer(text):
+        parts += [(text[done : found.start()].rstrip("`"), False), (found[0], True)]
+        done = found.end()
+    parts.append((text[done:].lstrip("`"), False))
+    return [(part.strip(), command) for part, command in parts if part.strip(" .,;")]

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 
 import msgspec
@@ -16,10 +17,12 @@ from starlette.routing import BaseRoute, Mount, Route
 from hansa import __version__, broker, catalogue, dataplane, exchange, identity, trust, web
 from hansa.broker import Access
 from hansa.kernel import Code, HansaError
+from hansa.kernel.commands import pasteable
 from hansa.kernel.problem import problem_response, problems, unexpected
 from hansa.kernel.settings import Settings
 from hansa.kernel.telemetry import GOVERNED_ENTITIES, REFUSALS, metrics_text
 from hansa.node.api import Api
+from hansa.node.home import Home, default_home
 from hansa.node.management import Management
 from hansa.node.middleware import Envelope, GeoJson
 from hansa.node.runtime import Node
@@ -80,8 +83,17 @@ def routes(node: Node, management: Management) -> list[BaseRoute]:
             lambda name: node.participant(name).signaling,
             lambda r: operator_only(node.operators, r),
         ),
-        *web.routes(management),
+        *web.routes(management, pasteable=_pasteable(node)),
     ]
+
+
+def _pasteable(node: Node) -> Callable[[str], str]:
+    """Complete the commands on the pages for this node, where its terminal has no other choice."""
+    home = Home(node.folder.resolve().parent)
+    if not home.exists:
+        return lambda text: text
+    usual = home.path == default_home().resolve()
+    return partial(pasteable, node=node.settings.node.name, home=None if usual else home.path)
 
 
 async def _served(node: Node, request: Request) -> catalogue.Served:

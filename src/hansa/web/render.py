@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gettext
+from collections.abc import Callable
 from datetime import datetime
 from functools import cache
 from pathlib import Path
@@ -15,6 +16,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse
 
 from hansa.kernel import Clock, iso
+from hansa.kernel.commands import parted, pasteable
 from hansa.web import words
 from hansa.web.assets import Assets
 from hansa.web.model import DONE, event_path, event_tone, state_of
@@ -23,6 +25,7 @@ from hansa.web.shapes import area_sketch, box_wkt, period_sketch, sample_sketch
 
 _HERE = Path(__file__).parent
 _PRETTY_MAX = 20_000
+Pasteable = Callable[[str], str]
 
 
 def translations() -> gettext.NullTranslations:
@@ -69,6 +72,7 @@ def environment() -> Environment:
         event_path=event_path,
         area_sketch=area_sketch,
         capitalised=lambda text: text[:1].upper() + text[1:],
+        parted=parted,
         sample_sketch=sample_sketch,
         box_wkt=box_wkt,
         period=lambda start, end, now: period_sketch(words.instant(start), words.instant(end), now),
@@ -108,11 +112,17 @@ def security_headers(tiles_url: str | None = None) -> dict[str, str]:
 
 
 class Renderer:
-    """Renders pages with the facts that every page needs."""
+    """Renders pages with the facts that every page needs.
 
-    def __init__(self, clock: Clock, assets: Assets | None = None) -> None:
+    `pasteable` completes the commands that a page prints, for the terminal of this very node.
+    """
+
+    def __init__(
+        self, clock: Clock, assets: Assets | None = None, pasteable: Pasteable = pasteable
+    ) -> None:
         self._env = environment()
         self._clock = clock
+        self._pasteable = pasteable
         self.assets = assets or Assets()
 
     def now(self) -> datetime:
@@ -138,6 +148,7 @@ class Renderer:
             "zone": words.zone_of(zone),
             "zone_name": zone or "UTC",
             "now": now,
+            "pasteable": self._pasteable,
             "now_iso": iso(now),
             "done": DONE.get(request.query_params.get("done", "")),
             "me": {},

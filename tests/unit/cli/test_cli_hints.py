@@ -9,7 +9,7 @@ import pytest
 from click.testing import CliRunner
 
 from hansa.cli.options import here, node_options, tell
-from hansa.kernel.commands import pasteable
+from hansa.kernel.commands import parted, pasteable
 from hansa.kernel.errors import Code, HansaError
 
 
@@ -96,3 +96,12 @@ def test_a_command_is_told_for_the_node_and_home_that_were_given() -> None:
 def test_commands_in_a_text_are_completed(text: str, completed: str) -> None:
     assert pasteable(text, "w", Path("/a b")) == completed
     assert pasteable(text) == text
+
+
+def test_a_text_is_taken_apart_into_prose_and_commands() -> None:
+    assert parted("At most 9; use `hansa publish FILE`.") == [
+        ("At most 9; use", False),
+        ("hansa publish FILE", True),
+    ]
+    assert parted("Run `hansa up` first.")[2] == ("first.", False)
+    assert parted("Ask the authority.") == [("Ask the authority.", False)]

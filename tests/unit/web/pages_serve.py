@@ -10,6 +10,8 @@ from __future__ import annotations
 import asyncio
 import sys
 from collections.abc import AsyncIterator
+from functools import partial
+from pathlib import Path
 
 import pages_data as data
 import uvicorn
@@ -20,7 +22,10 @@ from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
 from hansa.kernel import Clock, parse_instant
+from hansa.kernel.commands import pasteable
 from hansa.web import routes
+
+PASTEABLE = partial(pasteable, node="delft-west", home=Path("/srv/my space"))
 
 
 def app(flavour: str = "full", clock: Clock | None = None) -> Starlette:
@@ -63,7 +68,7 @@ def app(flavour: str = "full", clock: Clock | None = None) -> Starlette:
             Route(f"{api}/map/layers", layers),
             Route(f"{api}/map/layers/{{layer}}", layer),
             Route(f"{api}/events/stream", stream),
-            *routes(source, clock=clock),
+            *routes(source, clock=clock, pasteable=PASTEABLE),
         ]
     )
     made.state.source = source

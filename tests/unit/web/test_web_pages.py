@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import re
 from pathlib import Path
 
@@ -24,6 +25,8 @@ PATHS = [
     "/map", "/publish", "/policy", "/log", "/programs", f"/entities/{data.HOUSES[3]['id']}",
 ]  # fmt: skip
 HOME = "/console/delft-west"
+_COMMAND = re.compile(r'<span class="command"><code>(.*?)</code>')
+_COPIED = re.compile(r'<hansa-copy text="(.*?)">')
 
 
 @pytest.mark.parametrize("path", PATHS)
@@ -42,6 +45,30 @@ async def test_every_page_has_one_heading_a_title_and_strict_headers(
     assert " style=" not in answer.text
     assert not re.search(r"<script(?![^>]* src=)", answer.text)
     assert not re.search(r"\son[a-z]+=", answer.text)
+
+
+@pytest.mark.parametrize("flavour", ["full", "empty", "broken"])
+async def test_every_command_on_a_page_can_be_pasted(clock: FixedClock, flavour: str) -> None:
+    client = Client(pages_serve.app(flavour, clock))
+    await client.get("/signin?token=let-me-in")
+    meant = re.compile(r"hansa (doctor|.* --node delft-west) --home '/srv/my space'")
+    found = 0
+    for path in PATHS:
+        text = (await client.get(HOME + path)).text
+        shown = [html.unescape(code) for code in _COMMAND.findall(text)]
+        copied = [html.unescape(code) for code in _COPIED.findall(text)]
+        assert shown == copied
+        assert all(meant.fullmatch(command) for command in shown), (path, shown)
+        assert "hansa " not in _COPIED.sub("", _COMMAND.sub("", text)), path
+        found += len(shown)
+    assert found > 0
+
+
+async def test_a_command_for_another_city_names_no_node_of_ours(clock: FixedClock) -> None:
+    client = Client(pages_serve.app("empty", clock))
+    await client.get("/signin?token=let-me-in")
+    text = (await client.get("/console/authority/members")).text
+    assert _COMMAND.findall(text) == ["hansa join http://localhost:7711/authority"]
 
 
 @pytest.mark.parametrize("path", ["", "/members", "/log"])

@@ -10,6 +10,7 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
 from hansa.kernel import Clock, Ids, SystemClock, SystemIds
+from hansa.kernel.commands import pasteable
 from hansa.web.http import (
     agreements,
     catalogue,
@@ -24,6 +25,7 @@ from hansa.web.http import (
 )
 from hansa.web.http.endpoint import Pages
 from hansa.web.ports import PageSource
+from hansa.web.render import Pasteable
 
 _STATIC = Path(__file__).parent.parent / "static"
 
@@ -41,10 +43,17 @@ class _Built(StaticFiles):
 
 
 def routes(
-    source: PageSource, *, clock: Clock | None = None, ids: Ids | None = None
+    source: PageSource,
+    *,
+    clock: Clock | None = None,
+    ids: Ids | None = None,
+    pasteable: Pasteable = pasteable,
 ) -> list[BaseRoute]:
-    """Give the routes of all pages, to be mounted at the root of a node."""
-    pages = Pages(source, clock or SystemClock(), ids or SystemIds())
+    """Give the routes of all pages, to be mounted at the root of a node.
+
+    `pasteable` completes the commands that pages print, with the node and the space they are for.
+    """
+    pages = Pages(source, clock or SystemClock(), ids or SystemIds(), pasteable)
     rooms = (
         start,
         home,

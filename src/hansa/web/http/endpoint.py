@@ -14,11 +14,12 @@ from starlette.routing import Route
 
 from hansa.identity import Caller
 from hansa.kernel import Clock, Code, HansaError, Ids
+from hansa.kernel.commands import pasteable
 from hansa.kernel.problem import unexpected
 from hansa.web.drafts import Drafts
 from hansa.web.model import AUTHORITY_NAV, CITY_NAV
 from hansa.web.ports import Json, PageSource
-from hansa.web.render import Renderer
+from hansa.web.render import Pasteable, Renderer
 from hansa.web.session import session_cookie
 from hansa.web.words import zone_of
 
@@ -30,9 +31,11 @@ _SAFE = ("GET", "HEAD")
 class Pages:
     """What every page works with."""
 
-    def __init__(self, source: PageSource, clock: Clock, ids: Ids) -> None:
+    def __init__(
+        self, source: PageSource, clock: Clock, ids: Ids, pasteable: Pasteable = pasteable
+    ) -> None:
         self.source = source
-        self.render = Renderer(clock)
+        self.render = Renderer(clock, pasteable=pasteable)
         self.drafts = Drafts(clock, ids)
 
 

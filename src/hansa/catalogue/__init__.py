@@ -32,7 +32,7 @@ from hansa.catalogue.model import (
 )
 from hansa.catalogue.ports import Authenticator, Parties, Tokens
 from hansa.catalogue.remote import RemoteCatalogues, RemoteLimits
-from hansa.catalogue.service import Catalogue, Offers, draft_of
+from hansa.catalogue.service import Catalogue, draft_of
 from hansa.catalogue.wire_dsp_2025_1 import read_catalog
 from hansa.catalogue.words import Described, matches
 
@@ -55,7 +55,6 @@ __all__ = [
     "FoundOffer",
     "Offer",
     "OfferDraft",
-    "Offers",
     "Page",
     "Parties",
     "Party",

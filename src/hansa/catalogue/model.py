@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, Literal
 
@@ -262,13 +261,6 @@ class FoundOffer(msgspec.Struct, frozen=True, kw_only=True):
     dataset: Dataset
 
 
-class Tally(msgspec.Struct, frozen=True, kw_only=True):
-    """How many datasets carry one value of one facet; `key` is `<facet>:<value>`."""
-
-    key: str
-    count: int
-
-
 EVERYONE = "*"
 
 
@@ -291,13 +283,3 @@ DATASET: Kind[Dataset] = Kind(
     },
 )
 """Found by each word, so that a search costs the same however many datasets there are."""
-
-TALLY: Kind[Tally] = Kind(
-    name="catalogue_tally",
-    type=Tally,
-    key=lambda tally: tally.key,
-    indexes={"facet": lambda tally: tally.key.partition(":")[0]},
-)
-
-Facets = Mapping[str, Mapping[str, int]]
-"""Facet name (`publisher`, `type`, `theme`) to value to number of datasets."""

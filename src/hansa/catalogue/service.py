@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import msgspec
@@ -11,14 +11,12 @@ from hansa.catalogue.draft import make_dataset
 from hansa.catalogue.filtering import OFFSET_MAX, Wanted, wanted_of
 from hansa.catalogue.model import (
     DATASET,
-    TALLY,
     Bbox,
     Dataset,
     DatasetDraft,
     FoundOffer,
     OfferDraft,
     Page,
-    Tally,
 )
 from hansa.catalogue.paging import Cursor, page_of
 from hansa.identity import Caller
@@ -26,7 +24,6 @@ from hansa.kernel import Clock, Code, HansaError, Ids
 from hansa.kernel.store import ReadTx, Store, Tx
 
 PAGE_MAX = 200
-_FACETS = ("publisher", "type", "theme")
 
 
 def _reader(caller: Caller | None) -> str | None:
@@ -87,7 +84,6 @@ class Catalogue:
                 named = _with_free_name(tx, dataset, explicit=draft.name is not None)
                 _check_free_offers(tx, named)
                 tx.insert(DATASET, named)
-                _count(tx, named, 1)
                 kept.append(named)
             return kept
 
@@ -117,8 +113,6 @@ class Catalogue:
             if changed.name != present.name:
                 named = _with_free_name(tx, changed, explicit=True)
             _check_free_offers(tx, named)
-            _count(tx, present, -1)
-            _count(tx, named, 1)
             tx.put(DATASET, named)
             return named
 
@@ -137,7 +131,6 @@ class Catalogue:
             if present is None:
                 raise _not_found(dataset_id)
             tx.delete(DATASET, dataset_id)
-            _count(tx, present, -1)
             if then is not None:
                 then(tx, present)
 
@@ -224,18 +217,6 @@ class Catalogue:
         """Count the datasets. The owner's view."""
         return await self._store.read(lambda tx: tx.count(DATASET))
 
-    async def facets(self) -> Mapping[str, Mapping[str, int]]:
-        """Count datasets per publisher, type and theme. The owner's view."""
-
-        def job(tx: ReadTx) -> dict[str, dict[str, int]]:
-            counts: dict[str, dict[str, int]] = {}
-            for facet in _FACETS:
-                rows = tx.find(TALLY, {"facet": facet}, limit=1_000)
-                counts[facet] = {row.key.partition(":")[2]: row.count for row in rows}
-            return counts
-
-        return await self._store.read(job)
-
 
 def _out_of_bounds(field: str, bounds: str) -> HansaError:
     return HansaError(Code.invalid_field, f"The {field} is out of bounds.", bounds, field=field)
@@ -268,32 +249,6 @@ def _check_free_offers(tx: Tx, dataset: Dataset) -> None:
                 "Leave the id out to get a fresh one.",
                 field="offers",
             )
-
-
-def _count(tx: Tx, dataset: Dataset, change: int) -> None:
-    keys = [f"publisher:{dataset.publisher}"]
-    keys += [f"type:{value}" for value in dict.fromkeys(dataset.types)]
-    keys += [f"theme:{value}" for value in dict.fromkeys(dataset.themes)]
-    for key in keys:
-        present = tx.get(TALLY, key)
-        count = (present.count if present is not None else 0) + change
-        if count > 0:
-            tx.put(TALLY, Tally(key=key, count=count))
-        elif present is not None:
-            tx.delete(TALLY, key)
-
-
-class Offers:
-    """The face that negotiation needs: an offer that a caller may negotiate."""
-
-    def __init__(self, catalogue: Catalogue) -> None:
-        self._catalogue = catalogue
-
-    async def find(
-        self, caller: Caller, offer_id: str, dataset_id: str | None = None
-    ) -> FoundOffer | None:
-        """Give the offer and its dataset, or None when there is none for this caller."""
-        return await self._catalogue.find_offer(caller, offer_id, dataset_id)
 
 
 def draft_of(dataset: Dataset, **changes: Any) -> DatasetDraft:

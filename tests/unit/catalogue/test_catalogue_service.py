@@ -9,7 +9,6 @@ from hansa.catalogue import (
     Catalogue,
     DatasetDraft,
     OfferDraft,
-    Offers,
     Page,
     Selection,
     draft_of,
@@ -116,12 +115,12 @@ async def test_changed_terms_get_a_new_offer_id_and_unchanged_ones_keep_theirs(
     assert (await catalogue.search("shops")).items == ()
 
 
-async def test_withdrawing_takes_dataset_offers_and_facets_away(catalogue: Catalogue) -> None:
+async def test_withdrawing_takes_dataset_and_offers_away(catalogue: Catalogue) -> None:
     made = await catalogue.publish(full_draft())
     await catalogue.withdraw(made.id)
     assert await catalogue.find_offer(None, made.offers[0].id) is None
     assert (await catalogue.datasets()).items == ()
-    assert await catalogue.facets() == {"publisher": {}, "type": {}, "theme": {}}
+    assert (await catalogue.search(publisher=made.publisher)).items == ()
     for attempt in (catalogue.withdraw(made.id), catalogue.get(made.id)):
         with pytest.raises(HansaError) as refused:
             await attempt
@@ -159,11 +158,6 @@ async def test_search_needs_every_word_and_every_facet(catalogue: Catalogue) -> 
     assert (await catalogue.search("energy", theme=theme, publisher=NORTH)).items == (made,)
     assert (await catalogue.search("energy", publisher=SOUTH)).items == ()
     assert (await catalogue.search(type=made.types[0])).items == (made,)
-    assert await catalogue.facets() == {
-        "publisher": {NORTH: 1},
-        "type": {made.types[0]: 1},
-        "theme": {theme: 1},
-    }
 
 
 async def test_accents_case_and_plural_do_not_matter(catalogue: Catalogue) -> None:
@@ -175,13 +169,12 @@ async def test_accents_case_and_plural_do_not_matter(catalogue: Catalogue) -> No
 async def test_an_offer_is_found_only_by_who_may_see_its_dataset(catalogue: Catalogue) -> None:
     made = await catalogue.publish(draft(visible_to=(SOUTH,)))
     offer_id = made.offers[0].id
-    offers = Offers(catalogue)
-    found = await offers.find(caller(SOUTH), offer_id, made.id)
+    found = await catalogue.find_offer(caller(SOUTH), offer_id, made.id)
     assert found is not None
     assert (found.dataset, found.offer) == (made, made.offers[0])
-    assert await offers.find(caller(EAST), offer_id) is None
-    assert await offers.find(caller(SOUTH), offer_id, "urn:uuid:another") is None
-    assert await offers.find(caller(SOUTH), "urn:uuid:unknown") is None
+    assert await catalogue.find_offer(caller(EAST), offer_id) is None
+    assert await catalogue.find_offer(caller(SOUTH), offer_id, "urn:uuid:another") is None
+    assert await catalogue.find_offer(caller(SOUTH), "urn:uuid:unknown") is None
 
 
 async def test_each_caller_sees_what_is_meant_for_it(catalogue: Catalogue) -> None:

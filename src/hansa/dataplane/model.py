@@ -134,10 +134,7 @@ class TransferUsage(msgspec.Struct, frozen=True, kw_only=True):
 
 
 USAGE: Kind[TransferUsage] = Kind(
-    name="dataplane_usage",
-    type=TransferUsage,
-    key=lambda usage: usage.transfer_id,
-    indexes={"agreement": lambda usage: usage.agreement_id},
+    name="dataplane_usage", type=TransferUsage, key=lambda usage: usage.transfer_id
 )
 
 

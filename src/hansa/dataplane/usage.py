@@ -98,18 +98,6 @@ class UsageLedger:
             kept = await self._store.read(lambda tx: tx.get(USAGE, transfer_id))
             return _sum(transfer_id, kept, self._pending.get(transfer_id))
 
-    async def usage_of_agreement(self, agreement_id: str) -> list[TransferUsage]:
-        """Give the usage of every transfer under an agreement (at most 1,000)."""
-        async with self._writing:
-            kept = await self._store.read(
-                lambda tx: tx.find(USAGE, {"agreement": agreement_id}, limit=1_000)
-            )
-            found = {usage.transfer_id: usage for usage in kept}
-            for transfer_id, pending in self._pending.items():
-                if pending.agreement_id == agreement_id:
-                    found[transfer_id] = _sum(transfer_id, found.get(transfer_id), pending)
-            return list(found.values())
-
     async def flush(self) -> None:
         """Write what has gathered, in one transaction. What fails to be written is kept."""
         async with self._writing:

@@ -192,6 +192,8 @@ def show_negotiation(negotiation: str, node: str | None, home: Path | None, as_j
         click.echo(f"  {text}")
     for message in found.messages:
         click.echo(f"  {message.at.astimezone():%d %b %H:%M:%S}  {told(message)}")
+    if found.messages_left_out:
+        click.echo(f"  {found.messages_left_out} messages between the first and the last are gone")
     following = ""
     if found.refusal is not None:
         following = found.refusal.next

@@ -63,6 +63,8 @@ def show_transfer(transfer: str, node: str | None, home: Path | None, as_json: b
     click.echo(f"{found.dataset_title} ({found.format}): {found.state}, {_progress(found)}")
     for message in found.messages:
         click.echo(f"  {message.at.astimezone():%d %b %H:%M:%S}  {told(message)}")
+    if found.messages_left_out:
+        click.echo(f"  {found.messages_left_out} messages between the first and the last are gone")
     if found.refusal is not None:
         click.echo(found.refusal.sentence)
         tell(f"Next: {found.refusal.next}")
@@ -176,11 +178,11 @@ def follow_transfer(
 ) -> None:
     """Show messages and progress as they come, until the transfer is over."""
     city = partner(connect(node, home))
-    deadline, seen, last = time.monotonic() + wait_s, 0, ""
+    deadline, seen, last = time.monotonic() + wait_s, "", ""
     while True:
         found = city.transfer(transfer, wait=("COMPLETED", "TERMINATED"), timeout_s=1.0)
-        print_messages(found.messages[seen:], as_json)
-        seen = len(found.messages)
+        print_messages([one for one in found.messages if one.id > seen], as_json)
+        seen = found.messages[-1].id if found.messages else seen
         if found.progress is not None and (line := f"{_progress(found)}") != last:
             say(f"  {line}", as_json)
             last = line

@@ -99,6 +99,7 @@ class Negotiation(msgspec.Struct, frozen=True, kw_only=True):
     bbox: list[float] | None = None
     filled: FilledTemplate | None = None
     their_state: str | None = None
+    messages_left_out: int = 0
 
 
 class Usage(msgspec.Struct, frozen=True, kw_only=True):
@@ -176,6 +177,7 @@ class Transfer(msgspec.Struct, frozen=True, kw_only=True):
     terms: Terms | None = None
     agreement_state: str | None = None
     their_state: str | None = None
+    messages_left_out: int = 0
 
 
 class Agreement(msgspec.Struct, frozen=True, kw_only=True):
@@ -207,7 +209,7 @@ class Moment(msgspec.Struct, frozen=True, kw_only=True):
 
     id: str
     at: datetime
-    kind: Literal["negotiation", "transfer", "refused", "signed", "usage", "ended"]
+    kind: Literal["negotiation", "transfer", "refused", "signed", "usage", "told", "ended"]
     summary: str
     process: str | None = None
     direction: Literal["sent", "received"] | None = None

@@ -325,7 +325,7 @@ class Participant:
     def _follow(
         self, path: str, kind: type[T], until: Sequence[str], timeout_s: float
     ) -> Iterator[tuple[T, list[Message]]]:
-        deadline, seen = time.monotonic() + timeout_s, 0
+        deadline, seen = time.monotonic() + timeout_s, ""
         since: str | None = None
         while True:
             left = max(0.0, deadline - time.monotonic())
@@ -335,9 +335,10 @@ class Participant:
             answer = self.client.get(f"{self.base}{path}", query)
             found = msgspec.convert(answer, kind)
             messages: list[Message] = getattr(found, "messages", [])
-            if since != answer["modified"] or len(messages) > seen:
-                yield found, messages[seen:]
-            seen, since = len(messages), answer["modified"]
+            new = [message for message in messages if message.id > seen]
+            if since != answer["modified"] or new:
+                yield found, new
+            seen, since = messages[-1].id if messages else seen, answer["modified"]
             if answer["state"] in (*until, *_ENDS) or left <= 0:
                 return
 

@@ -20,6 +20,7 @@ from hansa.exchange.model import (
     TransferProcess,
     TransferProgress,
     TransferState,
+    left_out,
 )
 from hansa.exchange.policies import same_terms
 from hansa.exchange.ports import (
@@ -69,6 +70,7 @@ __all__ = [
     "TransferProcess",
     "TransferProgress",
     "TransferState",
+    "left_out",
     "register",
     "routes",
     "same_terms",

@@ -71,7 +71,8 @@ class ContractNegotiation(msgspec.Struct, frozen=True, kw_only=True):
     `taken` names the counterparty's messages that took effect, so that a repeat is known.
     `entered` counts how often each state was entered. `waiting`: it is our move, and an operator
     is asked. `their_state`: both sides are at an end that differs, and this is the other one.
-    `dialect` names how the counterparty deviates from the specification, if it does.
+    `dialect` names how the counterparty deviates from the specification, if it does. `logged`
+    counts its messages; `log_head` is the last of those at the beginning that are kept for good.
     """
 
     id: str
@@ -95,6 +96,8 @@ class ContractNegotiation(msgspec.Struct, frozen=True, kw_only=True):
     error: str | None = None
     their_state: str | None = None
     dialect: str | None = None
+    logged: int = 0
+    log_head: str = ""
 
     @property
     def offer_id(self) -> str:
@@ -181,6 +184,8 @@ class TransferProcess(msgspec.Struct, frozen=True, kw_only=True):
     error: str | None = None
     their_state: str | None = None
     dialect: str | None = None
+    logged: int = 0
+    log_head: str = ""
 
     @property
     def push(self) -> bool:
@@ -200,6 +205,14 @@ class TransferProcess(msgspec.Struct, frozen=True, kw_only=True):
 
 
 Process = ContractNegotiation | TransferProcess
+LOG_FIRST = 100
+LOG_LAST = 100
+"""Messages of a process that are kept: how it began, and what came last."""
+
+
+def left_out(process: Process) -> int:
+    """Count the messages between the first and the last that the log of a process has no more."""
+    return max(0, process.logged - LOG_FIRST - LOG_LAST)
 
 
 class TransferProgress(msgspec.Struct, frozen=True, kw_only=True):

@@ -6,7 +6,15 @@ import msgspec
 import pytest
 
 from exchange_world import DATASET, OFFER, Side, World, message
-from hansa.exchange import TRANSFERS, Agreement, DataAddress, TransferProcess
+from hansa.exchange import (
+    TRANSFERS,
+    Agreement,
+    DataAddress,
+    TransferProcess,
+    left_out,
+    model,
+)
+from hansa.exchange.service import work
 from hansa.kernel import Code, HansaError
 
 
@@ -54,6 +62,37 @@ async def test_either_side_completes(world: World, who: str) -> None:
     await world.settle()
     assert await world.transfer_states() == ("COMPLETED", "COMPLETED")
     assert world.provider.plane.open == world.consumer.plane.addresses == {}
+
+
+async def test_a_log_keeps_the_first_messages_and_the_last_however_long_it_goes_on(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for module in (model, work):
+        monkeypatch.setattr(module, "LOG_FIRST", 3)
+    monkeypatch.setattr(model, "LOG_LAST", 4)
+    mine, theirs = await world.transferring()
+    first = [await _types(side) for side in world.sides]
+    for number in range(6):
+        await world.consumer.exchange.suspend_transfer(mine, f"Pause {number}.")
+        await world.settle()
+        await world.consumer.exchange.resume_transfer(mine)
+        await world.settle()
+    assert await world.transfer_states() == ("STARTED", "STARTED")
+    for side, pid, begun in zip(world.sides, (mine, theirs), first, strict=True):
+        process = await side.exchange.transfer(pid)
+        kept = await side.exchange.messages(pid)
+        assert len(kept) == 7
+        assert [one.type for one in kept][: len(begun)] == begun, "how it began"
+        assert kept[-1].type == "TransferStartMessage"
+        reasons = [str(one.body.get("reason", "")) for one in kept]
+        assert "Pause 5." in reasons[-2] + reasons[-3] + reasons[-4]
+        assert not any("Pause 3." in reason for reason in reasons), "left out"
+        assert process.logged == len(begun) + 6 * 3
+        assert left_out(process) == process.logged - 7
+
+
+async def _types(side: Side) -> list[str]:
+    return [one.type for one in await side.exchange.messages(await _pid(side))]
 
 
 @pytest.mark.parametrize("who", ["consumer", "provider"])

@@ -290,7 +290,7 @@ class Negotiations(Decisions):
         anew = process.state is NegotiationState.AGREED and makes_agreements_anew(process.dialect)
         if not anew or self.flaws(work, again):
             raise illegal(process, inbound.message)
-        work.log(again, "received", inbound.message.wire_type, inbound.body)
+        again = work.log(again, "received", inbound.message.wire_type, inbound.body)
         work.put(again)
         return again
 

@@ -12,6 +12,7 @@ from hansa.dialect import forgets_s, settling_s
 from hansa.exchange.errors import illegal, not_found, wrong_pid
 from hansa.exchange.kinds import AGREEMENTS, MESSAGES, NEGOTIATIONS, TRANSFERS
 from hansa.exchange.model import (
+    LOG_FIRST,
     Agreement,
     AgreementState,
     ContractNegotiation,
@@ -23,6 +24,7 @@ from hansa.exchange.model import (
     Role,
     TransferProcess,
     TransferState,
+    left_out,
 )
 from hansa.exchange.state import (
     NEGOTIATION,
@@ -206,8 +208,12 @@ class Work:
         started = TransferState.STARTED
         return self._enqueue(transfer, Message.transfer_start, started)
 
-    def log(self, process: Process, direction: str, wire_type: str, body: dict[str, Any]) -> None:
-        """Write a message into the log of its process."""
+    def log(self, process: P, direction: str, wire_type: str, body: dict[str, Any]) -> P:
+        """Write a message into the log of its process, and give the process for `put`.
+
+        The log keeps the first and the last messages, so that a counterparty that talks for ever
+        (which the protocol permits) fills no disk.
+        """
         core = self._core
         logged = LogEntry(
             id=core.ids.new(),
@@ -218,6 +224,16 @@ class Work:
             body=body,
         )
         self.tx.insert(MESSAGES, logged)
+        count = process.logged + 1
+        noted: P = msgspec.structs.replace(
+            process, logged=count, log_head=logged.id if count == LOG_FIRST else process.log_head
+        )
+        if left_out(noted):
+            for old in self.tx.find(
+                MESSAGES, {"process": process.id}, after=noted.log_head, limit=1
+            ):
+                self.tx.delete(MESSAGES, old.id)
+        return noted
 
     def decide(self, process: P, message: Message, **changes: Any) -> P:
         """Make `message` the one in flight: saved, logged and enqueued to be sent.
@@ -260,13 +276,13 @@ class Work:
             waiting=False,
             **changes,
         )
-        self.put(decided)
-        self.log(
+        decided = self.log(
             decided,
             "sent",
             message.wire_type,
             message_body(decided, message, action.id, callback=core.base_url),
         )
+        self.put(decided)
         self.tx.enqueue(action)
         if isinstance(decided, TransferProcess) and target != TransferState.STARTED:
             self._stop(decided)
@@ -341,7 +357,7 @@ class Work:
 
     def take(self, process: P, inbound: Inbound, target: str, **changes: Any) -> P:
         """Let an inbound message take effect: log it, forget what was in flight, move on."""
-        self.log(process, "received", inbound.message.wire_type, inbound.body)
+        process = self.log(process, "received", inbound.message.wire_type, inbound.body)
         if process.pending is not None:
             self.tx.complete(process.pending.action)
         if process.peer_pid is None:
@@ -355,7 +371,7 @@ class Work:
         known = entry(inbound.message, inbound.id)
         if inbound.message is not Message.transfer_start or known in process.taken:
             return process
-        self.log(process, "received", inbound.message.wire_type, inbound.body)
+        process = self.log(process, "received", inbound.message.wire_type, inbound.body)
         taken = (*process.taken, known)[-_TAKEN_MAX:]
         noted: TransferProcess = msgspec.structs.replace(process, taken=taken)
         self.put(noted)

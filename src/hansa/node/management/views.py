@@ -10,7 +10,7 @@ import msgspec
 
 from hansa.catalogue import Attribute, Dataset, RemoteDataset, RemoteResource, Resource
 from hansa.dataplane import TransferUsage
-from hansa.exchange import Agreement, ContractNegotiation, TransferProcess
+from hansa.exchange import Agreement, ContractNegotiation, TransferProcess, left_out
 from hansa.kernel import iso
 from hansa.kernel.jsonld import compact_ngsi_ld_name
 from hansa.node.management.moves import negotiation_actions, transfer_actions
@@ -154,6 +154,7 @@ def negotiation_view(
         "waiting": process.waiting,
         "delivery": delivery,
         "messages": list(messages),
+        "messages_left_out": left_out(process),
         "created": iso(process.created),
         "modified": iso(process.modified),
         "pids": {"consumer": process.consumer_pid, "provider": process.provider_pid},
@@ -214,6 +215,7 @@ def transfer_view(
         "progress": progress,
         "delivery": delivery,
         "messages": list(messages),
+        "messages_left_out": left_out(process),
         "pids": {"consumer": process.consumer_pid, "provider": process.provider_pid},
     }
 

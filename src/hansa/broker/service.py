@@ -353,12 +353,12 @@ class Broker:
         """Run a read; `empty` is the answer as long as nothing was ever written."""
 
         def run(tx: ReadTx) -> R:
-            vocabulary = load(tx, self._dialect, self._vocabulary)
-            if vocabulary is None:
+            found = load(tx, self._dialect, self._vocabulary)
+            if found is None:
                 return empty
-            self._vocabulary = vocabulary
+            self._vocabulary, changes = found
             now_s = self._clock.monotonic_s()
-            return job(Reading(tx, self._dialect, vocabulary, self._selector, now_s))
+            return job(Reading(tx, self._dialect, self._vocabulary, changes, self._selector, now_s))
 
         return await self._store.read(run, slow=slow)
 

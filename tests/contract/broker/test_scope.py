@@ -82,6 +82,32 @@ async def test_a_withheld_attribute_does_not_exist(town: Broker) -> None:
     assert await one(town, 4, shown, scope) == {"id": urn(4), "type": "Cafe"}
 
 
+async def test_a_page_that_was_shown_before_follows_every_change(town: Broker) -> None:
+    scope = only("power", area=AREA)
+
+    async def shown() -> dict[int, int]:
+        page = await town.query(scope, Query(types=types("Shop")), Slice(limit=9), SIMPLIFIED)
+        found = [orjson.loads(item) for item in page.items]
+        return {int(item["id"].rpartition(":")[2]): item["power"] for item in found}
+
+    assert await shown() == await shown() == {1: 1, 2: 2}
+    await town.upsert([shop(3, location=point(1, 2))], replace=False)
+    assert await shown() == {1: 1, 2: 2, 3: 3}
+    await town.upsert([shop(1, power=5)], replace=False)
+    assert await shown() == {1: 5, 2: 2, 3: 3}
+    await town.upsert([shop(1, location=point(9, 9))], replace=False)
+    assert await shown() == {2: 2, 3: 3}
+    await town.upsert([shop(2, location=point(2, 2), name="without power")])
+    assert await shown() == {3: 3}
+    await town.create([shop(5, location=point(1, 1), power=4)])
+    assert await shown() == {3: 3, 5: 4}
+    await town.delete([urn(3)])
+    assert await shown() == {5: 4}
+    while await town.forget():
+        pass
+    assert await shown() == {}
+
+
 async def test_an_instant_outside_the_window_does_not_exist(town: Broker) -> None:
     window = Window(start=MORNING, end=MORNING + timedelta(hours=1))
     scope = only("power", observed=window)

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from hansa.broker.model import Slice
 from hansa.broker.ports import Dialect
-from hansa.broker.store.rendered import RENDERED
+from hansa.broker.store.rendered import PAGES, RENDERED
 from hansa.broker.store.selection import Selection, Selector
 from hansa.broker.store.sql import FALSE, TRUE, Sql, all_of, sql
 from hansa.broker.store.vocabulary import Vocabulary
@@ -25,11 +25,15 @@ from hansa.kernel.store import ReadTx
 
 @dataclass
 class Reading:
-    """One read: the transaction, the picture of the names, and what exists."""
+    """One read: the transaction, the picture of the names, and what exists.
+
+    `changes` is the number of the last change of an entity that the transaction sees.
+    """
 
     tx: ReadTx
     dialect: Dialect
     vocabulary: Vocabulary
+    changes: int
     selector: Selector
     now_s: float
 
@@ -42,8 +46,23 @@ class Reading:
     ) -> tuple[list[bytes], int | None]:
         """Give rendered entities, and the row behind which the next page starts if there is one.
 
-        An offset beyond the end gives the last entity (6.3.10).
+        An offset beyond the end gives the last entity (6.3.10). A page that took decisions about
+        single entities is kept until one changes.
         """
+        if selection.plain:
+            return self._page(selection, part, after, view)
+        projection = selection.world.projection(view)
+        key = (selection.number, projection, after, part.limit, part.offset)
+        found = PAGES.get(key, self.changes)
+        if found is not None:
+            return list(found[0]), found[1]
+        items, last = self._page(selection, part, after, view)
+        PAGES.put(key, self.changes, (tuple(items), last), sum(map(len, items)))
+        return items, last
+
+    def _page(
+        self, selection: Selection, part: Slice, after: int, view: View
+    ) -> tuple[list[bytes], int | None]:
         whole = view.whole and selection.world.whole
         columns = "e.n, e.body" if whole else "e.n, e.version"
         rows = self.rows(selection, columns, after, part.limit + 1, part.offset)
@@ -67,7 +86,7 @@ class Reading:
         """Give what exists of each entity for the reader, rendered before if it has not changed."""
         projection = world.projection(view)
         bodies: list[bytes | None] = [
-            RENDERED.get(projection, row[0], row[1])  # type: ignore[arg-type]
+            RENDERED.get((projection, row[0]), row[1])  # type: ignore[arg-type]
             for row in rows
         ]
         missing: list[int] = [
@@ -80,7 +99,7 @@ class Reading:
             for place, (n, version) in enumerate(rows):
                 if bodies[place] is None:
                     bodies[place] = body = render(found[n], view)  # type: ignore[index]
-                    RENDERED.put(projection, n, version, body)  # type: ignore[arg-type]
+                    RENDERED.put((projection, n), version, body, len(body))  # type: ignore
         return bodies  # type: ignore[return-value]
 
     def rows(

@@ -12,12 +12,13 @@ never changes the answer.
 from __future__ import annotations
 
 from collections import OrderedDict
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from math import isqrt
 
 from hansa.broker.model import Query
 from hansa.broker.ports import Dialect
 from hansa.broker.store.predicates import Predicates
+from hansa.broker.store.rendered import numbers
 from hansa.broker.store.sql import TRUE, Sql, all_of, sql
 from hansa.broker.store.stored import LOCATION
 from hansa.broker.store.vocabulary import Vocabulary
@@ -41,6 +42,7 @@ class Selection:
     ids: tuple[str, ...]
     plain: bool
     """Only kinds restrict: counters know the number."""
+    number: int = field(default_factory=lambda: next(numbers))
 
 
 def compile_query(

@@ -61,26 +61,29 @@ class Numbering(Protocol):
         ...
 
 
-def load(tx: ReadTx, dialect: Numbering, known: Vocabulary | None) -> Vocabulary | None:
-    """Give the present picture, `known` itself when it is still true; None before any write."""
+def load(tx: ReadTx, dialect: Numbering, known: Vocabulary | None) -> tuple[Vocabulary, int] | None:
+    """Give the present picture, and the number of the last change; None before any write.
+
+    The picture is `known` itself when that is still true.
+    """
     found = tx.execute(
         dialect.placeholders(
-            "SELECT p, generation, secret FROM broker_participant WHERE participant = ?"
+            "SELECT p, generation, secret, changes FROM broker_participant WHERE participant = ?"
         ),
         (tx.participant,),
     )
     if not found:
         return None
-    p, generation, secret = found[0]
+    p, generation, secret, changes = found[0]
     if known is not None and known.generation == generation:
-        return known
+        return known, changes
     names = dict(_rows(tx, dialect, "SELECT name, a FROM broker_name WHERE p = ?", p))
     kinds: dict[int, Kind] = {}
     for k, types, bare in _rows(
         tx, dialect, "SELECT k, types, bare FROM broker_kind WHERE p = ?", p
     ):
         kinds[k] = Kind(frozenset(types.split(_JOIN)), bool(bare))
-    return Vocabulary(
+    picture = Vocabulary(
         p,
         generation,
         bytes(secret),
@@ -89,6 +92,7 @@ def load(tx: ReadTx, dialect: Numbering, known: Vocabulary | None) -> Vocabulary
         kinds,
         {kind: k for k, kind in kinds.items()},
     )
+    return picture, changes
 
 
 def _rows(tx: ReadTx, dialect: Numbering, text: str, p: int) -> list[Any]:
@@ -99,7 +103,7 @@ def begin(tx: Tx, dialect: Numbering, known: Vocabulary | None, secret: bytes) -
     """Give the picture for a write, making the participant's row when it is the first one."""
     found = load(tx, dialect, known)
     if found is not None:
-        return found
+        return found[0]
     tx.execute(
         dialect.placeholders(
             "INSERT INTO broker_participant (participant, generation, secret) VALUES (?, 0, ?)"
@@ -109,7 +113,7 @@ def begin(tx: Tx, dialect: Numbering, known: Vocabulary | None, secret: bytes) -
     )
     made = load(tx, dialect, None)
     assert made is not None
-    return made
+    return made[0]
 
 
 def extend(
@@ -151,4 +155,4 @@ def extend(
     )
     made = load(tx, dialect, None)
     assert made is not None
-    return made
+    return made[0]

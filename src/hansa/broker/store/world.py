@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 
 from hansa.broker.ports import Dialect
 from hansa.broker.query import micros
-from hansa.broker.store.rendered import projections
+from hansa.broker.store.rendered import numbers
 from hansa.broker.store.sql import FALSE, TRUE, Sql, all_of, any_of, no, sql
 from hansa.broker.store.vocabulary import Vocabulary
 from hansa.broker.wire_ngsi_ld_1_9.view import View
@@ -90,7 +90,7 @@ class World:
         if found is None:
             if len(self.projections) >= PROJECTIONS_MAX:
                 self.projections.clear()
-            found = self.projections[view] = next(projections)
+            found = self.projections[view] = next(numbers)
         return found
 
     def instance(self, alias: str, attribute: int | None = None, *, past: bool = False) -> Sql:

@@ -60,6 +60,18 @@ class Hook(msgspec.Struct, frozen=True, kw_only=True):
         noun = event.kind.partition(".")[0]
         return any(wish in ("*", event.kind, f"{noun}.*") for wish in self.events)
 
+    @property
+    def shown_url(self) -> str:
+        """Give the URL without its query, where many keep a key."""
+        plain = self.url.partition("#")[0]
+        path, query, _ = plain.partition("?")
+        return path + ("?***" if query else "")
+
+    @property
+    def place(self) -> str:
+        """Give scheme and host alone: some keep a key in the path."""
+        return "/".join(self.url.split("/")[:3]).partition("?")[0].partition("#")[0]
+
 
 HOOKS: Kind[Hook] = Kind("node_webhook", Hook, key=lambda hook: hook.id)
 
@@ -196,7 +208,7 @@ class Webhooks:
                 lambda tx, s=status, r=error: self._failed(tx, action, s, r)  # type: ignore[misc]
             )
             if disabled:
-                text = f"Webhook disabled, {hook.url} can't be reached: {error}"
+                text = f"Webhook disabled, {hook.place} can't be reached: {error}"
                 self._journal.note("webhook.disabled", text, hook.id)
                 return
             raise HansaError(Code.outbound_failed, f"The webhook was not delivered: {error}")

@@ -23,7 +23,7 @@ from hansa.kernel.store import Action
 from hansa.kernel.store.sqlite import SqliteDatabase
 from hansa.node import journal as journals
 from hansa.node import webhooks
-from hansa.node.journal import Journal
+from hansa.node.journal import EVENTS, Journal
 from hansa.node.once import DONE
 from node_world import World, until
 
@@ -37,10 +37,12 @@ class Receiver:
         self.got: list[tuple[dict[str, str], bytes]] = []
         self.status = 204
         self.url = ""
+        self.asked: list[str] = []
 
     async def take(self, request: web.Request) -> web.Response:
         """Keep a request."""
         headers = {name.lower(): value for name, value in request.headers.items()}
+        self.asked.append(request.path_qs)
         self.got.append((headers, await request.read()))
         return web.Response(status=self.status)
 
@@ -229,6 +231,35 @@ async def test_a_receiver_that_is_gone_is_disabled_and_comes_back_after_a_test(
         assert (tested["ok"], tested["status"]) == (True, 200)
         await until(_came(receiver, "webhook.disabled"), "what waited")
         assert receiver.kinds().count("webhook.test") == 2
+
+
+async def test_a_key_in_the_address_is_shown_nowhere(
+    world: World, capfd: pytest.CaptureFixture[str]
+) -> None:
+    shown: list[Any] = []
+    async with receiving() as receiver:
+        receiver.status = 410
+        url = f"{receiver.url}?code=hush#hush"
+        made = await world.done("POST", f"{EAST}/webhooks", {"url": url})
+        assert made["url"] == f"{receiver.url}?***"
+        await some(world, "one")
+
+        async def disabled() -> bool:
+            (listed,) = (await world.done("GET", f"{EAST}/webhooks"))["items"]
+            shown.append(listed)
+            return bool(listed["state"] == "disabled")
+
+        await until(disabled, "the receiver to be given up")
+        assert receiver.asked[0] == "/events?code=hush"
+        shown.append(await world.done("POST", f"{EAST}/webhooks/{made['id']}/test"))
+        shown.append(await world.done("DELETE", f"{EAST}/webhooks/{made['id']}"))
+    await world.east.journal.settled()
+    events = await world.east.store.read(lambda tx: tx.find(EVENTS, limit=100))
+    (told,) = [event.text for event in events if event.kind == "webhook.disabled"]
+    place = receiver.url.removesuffix("/events")
+    assert told.startswith(f"Webhook disabled, {place} can't be reached"), "the path may be a key"
+    assert "hush" not in str(shown)
+    assert "hush" not in "".join(capfd.readouterr())
 
 
 async def test_a_day_of_failures_disables_a_receiver(world: World) -> None:

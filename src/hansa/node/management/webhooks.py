@@ -44,7 +44,7 @@ class WebhookDesk(Access):
 def _view(hook: Hook, waiting: int) -> Json:
     return {
         "id": hook.id,
-        "url": hook.url,
+        "url": hook.shown_url,
         "events": list(hook.events),
         "state": hook.state,
         "delivered": hook.delivered,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 from hansa.kernel import Code, HansaError
 
 
@@ -22,3 +24,11 @@ def told_of(error: Exception) -> str:
     if error.code is Code.outbound_blocked:  # the detail is about our settings
         return error.title
     return f"{error.title} {error.detail}".strip()
+
+
+def unreached(what: str, error: OSError) -> HansaError:
+    """Say that there was no connection to something, and what the system says of it."""
+    if isinstance(error, TimeoutError):
+        return HansaError(Code.outbound_timeout, f"{what} did not answer in time.")
+    why = os.strerror(error.errno) if error.errno else type(error).__name__
+    return HansaError(Code.outbound_failed, f"{what} could not be reached.", f"{why}.")

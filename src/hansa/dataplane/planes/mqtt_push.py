@@ -14,15 +14,16 @@ import ssl
 from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any, Protocol
-from urllib.parse import urlsplit
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from hansa.dataplane.feed import Entities
 from hansa.dataplane.model import DataAddress
 from hansa.dataplane.planes.ngsi_ld_push import EntityPush
+from hansa.dataplane.planes.place import Resolver, secret_of, split_endpoint
 from hansa.dataplane.push import Item, Pushes, Sink
+from hansa.dataplane.reasons import unreached
 from hansa.dataplane.wire_ngsi_ld_1_9 import MEDIA_TYPE, write_message
 from hansa.kernel import Clock, Code, HansaError
 
@@ -33,7 +34,6 @@ PROFILE = "Mqtt-PUSH"
 _PORTS = {"mqtt": 1883, "mqtts": 8883}
 _VERSIONS = ("mqtt5.0", "mqtt3.1.1")
 _TOPIC_BYTES_MAX = 1_024
-_SECRET_LENGTH_MAX = 16_000
 _CONNECT_S = 10.0
 _KEEPALIVE_S = 30
 _PACKET_BYTES_MAX = 64 * 1024
@@ -54,14 +54,6 @@ _REASONS = {
     144: "topic name invalid",
     149: "packet too large",
 }
-
-
-class Resolver(Protocol):
-    """Finds the addresses that may be called (`OutboundClient.resolve`)."""
-
-    async def resolve(self, host: str, port: int) -> Sequence[str]:
-        """Give the permitted IP addresses of a host."""
-        ...
 
 
 class Place(msgspec.Struct, frozen=True, kw_only=True):
@@ -114,31 +106,6 @@ def read_place(address: DataAddress) -> Place:
         version=version,
         authority=secret_of(told, "caCertificate"),
     )
-
-
-def split_endpoint(endpoint: str, ports: dict[str, int]) -> tuple[Any, int]:
-    """Split an endpoint of one of these schemes, and give its port or the scheme's own."""
-    try:
-        parts = urlsplit(endpoint)
-        port = parts.port or ports.get(parts.scheme, 0)
-    except ValueError:
-        parts, port = urlsplit(""), 0
-    if parts.scheme not in ports or not parts.hostname or parts.username or parts.query:
-        raise HansaError(
-            Code.invalid_field,
-            f"The endpoint must be {' or '.join(f'{name}://host[:port]' for name in ports)}.",
-            "User and password are properties of their own.",
-            field="endpoint",
-        )
-    return parts, port
-
-
-def secret_of(told: dict[str, str], name: str) -> str | None:
-    """Give a property of the consumer's access; HansaError invalid_field when it is too long."""
-    secret = told.get(name)
-    if secret is not None and len(secret) > _SECRET_LENGTH_MAX:
-        raise HansaError(Code.invalid_field, f"`{name}` is too long.", field=name)
-    return secret
 
 
 def _publishable(topic: str) -> bool:
@@ -227,7 +194,10 @@ class MqttSink:
         addresses = await self._resolver.resolve(place.host, place.port)
         reason = _OTHER_VERSION
         for version in (place.version,) if place.version else _VERSIONS:
-            reason = await self._connect_any(addresses, version)
+            try:
+                reason = await self._connect_any(addresses, version)
+            except OSError as error:
+                raise unreached("The MQTT broker", error) from error
             if reason == _SUCCESS:
                 return None
             await self.close()
@@ -275,12 +245,7 @@ class MqttSink:
         except ssl.SSLError as error:
             if self._tls is not None and self._tls.wrapped is not None:
                 self._tls.wrapped.close()
-            raise HansaError(
-                Code.outbound_failed,
-                "The MQTT broker's certificate was not accepted.",
-                str(error.reason),
-                permanent=isinstance(error, ssl.SSLCertVerificationError),
-            ) from error
+            raise _insecure(error) from error
         client.loop_start()
         async with asyncio.timeout(_CONNECT_S):
             return await connected
@@ -366,6 +331,19 @@ def _settle(waiting: asyncio.Future[None], reason: int) -> None:
             "Check that its user may publish to the topic.",
             permanent=reason in _HOPELESS,
         )
+    )
+
+
+def _insecure(error: ssl.SSLError) -> HansaError:
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return HansaError(
+            Code.outbound_failed,
+            "The MQTT broker's certificate was not accepted.",
+            f"{error.verify_message.rstrip('.')}. Its authority can be given as `caCertificate`.",
+            permanent=True,
+        )
+    return HansaError(
+        Code.outbound_failed, "There is no TLS with the MQTT broker.", str(error.reason)
     )
 
 

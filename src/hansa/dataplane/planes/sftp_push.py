@@ -23,10 +23,11 @@ import msgspec
 from hansa.dataplane.flow import DataFlow, FlowRole
 from hansa.dataplane.model import DataAddress
 from hansa.dataplane.planes.http_push import Exports, ResourceSource
-from hansa.dataplane.planes.mqtt_push import Resolver, secret_of, split_endpoint
 from hansa.dataplane.planes.ngsi_ld_push import needs_address
+from hansa.dataplane.planes.place import Resolver, secret_of, split_endpoint
 from hansa.dataplane.ports import Client
 from hansa.dataplane.push import Item, Pushes, Source
+from hansa.dataplane.reasons import unreached
 from hansa.dataplane.resources import Resources
 from hansa.dataplane.service import Grants
 from hansa.kernel import Code, HansaError
@@ -262,10 +263,12 @@ async def _told() -> AsyncIterator[None]:
         raise _refused("The SFTP server does not let this user in.") from error
     except (asyncssh.SFTPPermissionDenied, asyncssh.SFTPNoSuchFile) as error:
         raise _refused("The SFTP server does not let this path be written.") from error
-    except (asyncssh.Error, OSError) as error:
+    except OSError as error:
+        raise unreached("The SFTP server", error) from error
+    except asyncssh.Error as error:
         raise HansaError(
             Code.outbound_failed,
-            "The SFTP server could not be reached, or broke off.",
+            "The SFTP server broke off.",
             type(error).__name__,
         ) from error
 

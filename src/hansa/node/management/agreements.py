@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Sequence
 from typing import Any
 
 from hansa.dataplane import TransferUsage
-from hansa.exchange import Agreement, Role, TransferProcess
+from hansa.exchange import Agreement, Role, TransferProcess, TransferProgress
 from hansa.identity import Caller
 from hansa.kernel import Code, HansaError, iso, parse_instant
 from hansa.node.management import views
@@ -18,6 +20,7 @@ from hansa.node.participant import Participant
 _TRANSFERS_MAX = 200
 _TERMINATION = "TransferTerminationMessage"
 _MESSAGES_MAX = 200
+_ASKED_MAX = 8
 
 
 class Agreements(Trade):
@@ -79,14 +82,18 @@ class Agreements(Trade):
 
         Items are `{id, at, kind, process, summary}`; `kind` is `negotiation` or `transfer` (a
         message of that process, with its members), `refused` (a transfer that ended without a
-        message), `signed`, `usage` (with `requests`, `entities`,
-        `bytes`) or `ended` (with `by`, a party or None, and `reason`).
+        message), `signed`, `usage` (with `requests`, `entities`, `bytes`), `told` (what the
+        provider says of a push that passes us by, with `entities` and `bytes`) or `ended` (with
+        `by`, a party or None, and `reason`).
         """
         p = self.participant(caller, participant)
         agreement = await p.exchange.agreement(agreement_id)
         items = await self._negotiated(p, agreement)
-        for transfer in await p.exchange.transfers(agreement=agreement.id, limit=_TRANSFERS_MAX):
+        transfers = await p.exchange.transfers(agreement=agreement.id, limit=_TRANSFERS_MAX)
+        told = await self._told_of(p, transfers)
+        for transfer in transfers:
             items += await self._moved(p, transfer)
+        items += told
         items += self._stood(p, agreement)
         return {"items": in_order(items)}
 
@@ -131,6 +138,29 @@ class Agreements(Trade):
             )
         return items
 
+    async def _told_of(self, p: Participant, transfers: Sequence[TransferProcess]) -> list[Json]:
+        """Ask the providers of the newest pushes that pass us by how far they are."""
+        flows = await asyncio.gather(*(p.flows.find(transfer.id) for transfer in transfers))
+        passing = [
+            transfer
+            for transfer, flow in zip(transfers, flows, strict=True)
+            if flow is not None and flow.passes_by
+        ][:_ASKED_MAX]
+        answers = await asyncio.gather(*(p.asking.progress(transfer) for transfer in passing))
+        return [
+            {
+                "id": f"{transfer.id}/told",
+                "at": iso(said.last_item or transfer.modified),
+                "kind": "told",
+                "process": transfer.id,
+                "summary": _said(p.title_of(transfer.counterparty), said),
+                "entities": said.items,
+                "bytes": said.bytes,
+            }
+            for transfer, said in zip(passing, answers, strict=True)
+            if said is not None and (said.items or said.bytes or said.error)
+        ]
+
     def _stood(self, p: Participant, agreement: Agreement) -> list[Json]:
         signed = {
             "id": f"{agreement.id}/signed",
@@ -165,3 +195,10 @@ def _used(who: str, usage: TransferUsage) -> str:
     parts: list[Any] = [f"{usage.entities} entities"] if usage.entities else []
     parts.append(f"{usage.bytes} bytes")
     return f"{who} has read {times} so far: {', '.join(parts)}."
+
+
+def _said(who: str, said: TransferProgress) -> str:
+    if said.error:
+        return f"{who} says: {said.error}"
+    items = "1 item" if said.items == 1 else f"{said.items} items"
+    return f"{who} says that it has sent {items}, {said.bytes} bytes so far."

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import http.server
 import json
 import threading
@@ -10,8 +11,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import asyncssh
 import pytest
 from tests.e2e.space import CONSUMER, PROVIDER, Space, wait_for
+
+from sshd import Sshd
 
 Json = Any
 
@@ -77,6 +81,46 @@ def test_an_operator_approves_and_the_bytes_are_fetched(trading: Space, tmp_path
     told = trading.hansa("agreement", "timeline", agreement, "--node", PROVIDER).stdout
     assert "Delft East pauses the transfer: A pause." in told
     assert "Delft East ends the transfer: Enough." in told
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[Sshd]:
+    server = Sshd(tmp_path / "sshd")
+    asyncio.run(server.start())
+    yield server
+    server.stop()
+
+
+def test_a_push_to_the_own_server_is_followed_by_what_the_provider_says(
+    trading: Space, tmp_path: Path, server: Sshd
+) -> None:
+    dataset = publish(trading, tmp_path, "Sent")
+    agreement = run(trading, "negotiate", dataset["id"])["agreement_id"]
+    (tmp_path / "key").write_text(server.client_key)
+    place = ["--to", f"sftp://localhost:{server.port}", "--property", "path=in.bin"]
+    place += ["--property", f"username={server.user}"]
+    place += ["--property", f"privateKey=@{tmp_path / 'key'}", "--property"]
+
+    def start(host_key: str) -> str:
+        words = ("transfer", "start", agreement, "--format", "Sftp-PUSH", *place)
+        return str(run(trading, *words, f"hostKey={host_key}")["id"])
+
+    other = asyncssh.generate_private_key("ssh-ed25519").export_public_key().decode()
+    refused = start(other)
+    says = "Delft West says: The SFTP server has another key than the one named."
+
+    def told() -> str | None:
+        shown = trading.hansa("transfer", "show", refused, "--node", CONSUMER).stdout
+        return shown if says in shown else None
+
+    assert "(1 try, no other follows)" in wait_for(told, "the reason")
+    sent = start(server.host_key)
+    followed = trading.hansa("transfer", "follow", sent, "--node", CONSUMER)
+    assert "Delft West says: 256000 of 256000 bytes" in followed.stdout + followed.stderr
+    assert (server.files / "in.bin").read_bytes() == (tmp_path / "some.bin").read_bytes()
+    lines = trading.hansa("agreement", "timeline", agreement, "--node", CONSUMER).stdout
+    assert "Delft West says that it has sent 256000 bytes so far." in lines
+    assert says in lines
 
 
 def _in(space: Space, transfer: str, state: str) -> Json:

@@ -68,8 +68,8 @@ def show_transfer(transfer: str, node: str | None, home: Path | None, as_json: b
     if found.refusal is not None:
         click.echo(found.refusal.sentence)
         tell(f"Next: {found.refusal.next}")
-    elif trouble := (found.progress and found.progress.error) or _trouble(found):
-        click.echo(f"Error: {trouble}")
+    elif trouble := _trouble(found):
+        click.echo(trouble)
     if found.state == "SUSPENDED" and "resume" not in found.actions:
         click.echo(f"{found.counterparty.title} paused it, and only that side can resume it.")
     for action in found.actions:
@@ -79,17 +79,30 @@ def show_transfer(transfer: str, node: str | None, home: Path | None, as_json: b
 
 
 def _trouble(found: Transfer) -> str | None:
-    return None if found.state == "SUSPENDED" else found.error  # then it is the reason
+    """Say what is wrong with the data flow, in whose words, and when it is tried again."""
+    done = found.progress
+    if done is None or done.error is None:
+        paused = found.state == "SUSPENDED"  # then it is the reason
+        return None if paused or found.error is None else f"Error: {found.error}"
+    who = "Error" if done.source == "own" else f"{found.counterparty.title} says"
+    tries = ""
+    if done.attempts and found.state == "STARTED":
+        again = f"the next at {done.due.astimezone():%H:%M:%S}" if done.due else "no other follows"
+        tries = f" ({'1 try' if done.attempts == 1 else f'{done.attempts} tries'}, {again})"
+    return f"{who}: {done.error}{tries}"
 
 
 def _progress(found: Transfer) -> str:
     done = found.progress
     if done is None:
         return f"{found.usage.bytes} bytes"
+    if done.bytes is None:
+        return f"{found.counterparty.title} does not tell how far it is"
+    who = f"{found.counterparty.title} says: " if done.source == "provider" else ""
     of = f" of {done.total_bytes}" if done.total_bytes is not None else ""
     rate = f", {done.rate_bytes_s:.0f} bytes/s" if done.rate_bytes_s else ""
-    items = "1 item" if done.items == 1 else f"{done.items} items"
-    return f"{done.bytes}{of} bytes, {items}{rate}"
+    items = ", 1 item" if done.items == 1 else f", {done.items} items" if done.items else ""
+    return f"{who}{done.bytes}{of} bytes{items}{rate}"
 
 
 @transfer_command.command("start")
@@ -178,14 +191,17 @@ def follow_transfer(
 ) -> None:
     """Show messages and progress as they come, until the transfer is over."""
     city = partner(connect(node, home))
-    deadline, seen, last = time.monotonic() + wait_s, "", ""
+    deadline, seen = time.monotonic() + wait_s, ""
+    last: list[str] = []
     while True:
         found = city.transfer(transfer, wait=("COMPLETED", "TERMINATED"), timeout_s=1.0)
         print_messages([one for one in found.messages if one.id > seen], as_json)
         seen = found.messages[-1].id if found.messages else seen
-        if found.progress is not None and (line := f"{_progress(found)}") != last:
-            say(f"  {line}", as_json)
-            last = line
+        lines = [] if found.progress is None else [_progress(found)]
+        lines += [trouble] if found.state == "STARTED" and (trouble := _trouble(found)) else []
+        if lines and lines != last:
+            say("\n".join(f"  {line}" for line in lines), as_json)
+            last = lines
         if found.state in ("COMPLETED", "TERMINATED") or time.monotonic() > deadline:
             break
     if as_json:

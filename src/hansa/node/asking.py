@@ -7,21 +7,23 @@ from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 from typing import NamedTuple
 
-from hansa.exchange import TransferProcess, TransferProgress
+from hansa.exchange import TransferProcess, TransferProgress, TransferState
 from hansa.kernel import Clock
 
 Ask = Callable[[TransferProcess], Awaitable[TransferProgress | None]]
 _APART_S = 2.0
 _KEPT_MAX = 1_000
+_OVER = (TransferState.COMPLETED, TransferState.TERMINATED)
 
 
 class _Question(NamedTuple):
     at_s: float
+    over: bool
     answer: asyncio.Task[TransferProgress | None]
 
 
 class Asking:
-    """Ask a provider when somebody looks, at most once in 2 s for a transfer.
+    """Ask a provider when somebody looks, at most once in 2 s for a transfer, and at its end.
 
     Who looks while a question is under way waits for its answer. Nothing is written: the newest
     answers of 1,000 transfers stay in memory.
@@ -35,9 +37,13 @@ class Asking:
 
     async def progress(self, transfer: TransferProcess) -> TransferProgress | None:
         """Give what the provider says now, or said within the last 2 s; None: it does not tell."""
+        if transfer.provider_pid is None:
+            return None
         known, now_s = self._questions.get(transfer.id), self._clock.monotonic_s()
-        if known is None or (known.answer.done() and now_s - known.at_s >= _APART_S):
-            known = _Question(now_s, asyncio.ensure_future(self._ask(transfer)))
+        over = transfer.state in _OVER
+        old = known is None or now_s - known.at_s >= _APART_S or known.over is not over
+        if known is None or (old and known.answer.done()):
+            known = _Question(now_s, over, asyncio.ensure_future(self._ask(transfer)))
             self._questions[transfer.id] = known
             self._questions.move_to_end(transfer.id)
             while len(self._questions) > _KEPT_MAX:

@@ -200,5 +200,5 @@ def _used(who: str, usage: TransferUsage) -> str:
 def _said(who: str, said: TransferProgress) -> str:
     if said.error:
         return f"{who} says: {said.error}"
-    items = "1 item" if said.items == 1 else f"{said.items} items"
-    return f"{who} says that it has sent {items}, {said.bytes} bytes so far."
+    items = "1 item, " if said.items == 1 else f"{said.items} items, " if said.items else ""
+    return f"{who} says that it has sent {items}{said.bytes} bytes so far."

@@ -15,7 +15,7 @@ import pytest
 from paho.mqtt.enums import CallbackAPIVersion
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
-from tests.ports import answers, free_port
+from tests.ports import PATIENCE_S, answers, free_port
 
 USER, PASSWORD = "writer", "a secret of the writer"
 
@@ -67,13 +67,14 @@ class Mosquitto:
 
     async def start(self) -> None:
         self._begin()
-        await answers(self.port)
+        assert self._process is not None
+        await answers(self.port, self._process)
 
     def stop(self) -> None:
         """Stop in order: what is queued for sessions is kept."""
         if self._process is not None:
             self._process.terminate()
-            self._process.wait(10)
+            self._process.wait(PATIENCE_S)
             self._process = None
 
 
@@ -107,7 +108,7 @@ class Listener:
         self.kinds.append(getattr(message.properties, "ContentType", None))
 
     async def ready(self) -> None:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(PATIENCE_S):
             await self._ready.wait()
 
     def close(self) -> None:

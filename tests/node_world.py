@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -14,6 +13,7 @@ import aiohttp
 import msgspec
 import structlog
 import uvicorn
+from tests.ports import PATIENCE_S, listening, served
 
 from hansa.identity import Caller
 from hansa.kernel.settings import load
@@ -61,10 +61,8 @@ def quiet() -> None:
 class World:
     """The running node, its management functions, and one HTTP client as its operator."""
 
-    def __init__(self, folder: Path) -> None:
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.port = int(probe.getsockname()[1])
+    def __init__(self, folder: Path, port: int) -> None:
+        self.port = port
         self.url = f"http://localhost:{self.port}"
         self.token = secrets.token_urlsafe(32)
         (folder / "operator.token").write_text(self.token, encoding="ascii")
@@ -75,17 +73,14 @@ class World:
         from starlette.applications import Starlette
 
         app = Envelope(Starlette(routes=routes(self.node, self.management)))
-        self.server = uvicorn.Server(
-            uvicorn.Config(
-                app,
-                port=self.port,
-                host="127.0.0.1",
-                http=BoundedHttp,
-                lifespan="off",
-                log_config=None,
-                timeout_graceful_shutdown=1,
-            )
+        self.config = uvicorn.Config(
+            app,
+            http=BoundedHttp,
+            lifespan="off",
+            log_config=None,
+            timeout_graceful_shutdown=1,
         )
+        self.server: uvicorn.Server
         self.http: aiohttp.ClientSession
 
     @property
@@ -158,22 +153,21 @@ class World:
 @asynccontextmanager
 async def running(folder: Path) -> AsyncIterator[World]:
     """Give a world in which both cities are members."""
-    world = World(folder)
-    serving = asyncio.create_task(world.server.serve())
-    while not world.server.started:  # noqa: ASYNC110 - uvicorn has no event for it
-        await asyncio.sleep(0.01)
-    await world.node.start()
-    async with aiohttp.ClientSession() as world.http:
-        for city in (world.west, world.east):
-            assert city.membership is not None
-            await city.membership.join(f"{world.url}/authority")
-        await until(lambda: _joined(world), "both to be members")
-        for city in (world.west, world.east):
-            await city.directory.members()
-        yield world
-    await world.node.stop()
-    world.server.should_exit = True
-    await serving
+    on = listening()
+    world = World(folder, on.getsockname()[1])
+    async with served(world.config, on) as world.server:
+        await world.node.start()
+        try:
+            async with aiohttp.ClientSession() as world.http:
+                for city in (world.west, world.east):
+                    assert city.membership is not None
+                    await city.membership.join(f"{world.url}/authority")
+                await until(lambda: _joined(world), "both to be members")
+                for city in (world.west, world.east):
+                    await city.directory.members()
+                yield world
+        finally:
+            await world.node.stop()
 
 
 async def _joined(world: World) -> bool:
@@ -181,7 +175,7 @@ async def _joined(world: World) -> bool:
     return all([(await city.view()).state == "member" for city in cities])
 
 
-async def until(look: Callable[[], Awaitable[T]], what: str, timeout_s: float = 20.0) -> T:
+async def until(look: Callable[[], Awaitable[T]], what: str, timeout_s: float = PATIENCE_S) -> T:
     """Look until what is found is true; give it."""
     async with asyncio.timeout(timeout_s):
         while not (found := await look()):  # noqa: ASYNC110 - what is awaited is in the store

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import getpass
 import os
 import subprocess
 from pathlib import Path
 
 import asyncssh
-from tests.ports import answers, free_port
+import psutil
+from tests.ports import PATIENCE_S, answers, free_port
 
 from mosquitto import required
 
@@ -48,19 +50,19 @@ class Sshd:
 
     async def start(self) -> None:
         self._begin()
-        await answers(self.port)
+        assert self._process is not None
+        await answers(self.port, self._process)
 
     def stop(self) -> None:
         """Stop the server and cut those who are connected."""
         process, self._process = self._process, None
         if process is not None:
             for child in _children(process.pid):
-                child.kill()
+                with contextlib.suppress(psutil.NoSuchProcess):  # it left by itself
+                    child.kill()
             process.terminate()
-            process.wait(10)
+            process.wait(PATIENCE_S)
 
 
-def _children(pid: int) -> list[object]:
-    import psutil
-
+def _children(pid: int) -> list[psutil.Process]:
     return list(psutil.Process(pid).children(recursive=True))

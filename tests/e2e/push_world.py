@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ import aiohttp
 import msgspec
 import uvicorn
 from starlette.applications import Starlette
-from tests.ports import free_port
+from tests.ports import PATIENCE_S, free_port, listening, served
 
 from hansa.broker import Query, Slice
 from hansa.dataplane import DataFlow
@@ -30,7 +31,9 @@ OPERATOR = secrets.token_urlsafe(32)
 Json = dict[str, Any]
 
 
-async def until(look: Callable[[], Awaitable[bool]], what: str, seconds: float = 30) -> None:
+async def until(
+    look: Callable[[], Awaitable[bool]], what: str, seconds: float = PATIENCE_S
+) -> None:
     """Wait until it holds; fail when it does not come to hold."""
     try:
         async with asyncio.timeout(seconds):
@@ -65,10 +68,19 @@ class Cities:
         (folder / "operator.token").write_text(OPERATOR, encoding="ascii")
         (folder / "hansa.toml").write_text(text, encoding="utf-8")
         self.secret = secrets.token_bytes(32)
+        self._running = AsyncExitStack()
 
     async def __aenter__(self) -> Cities:
-        await self.begin()
         self.http = aiohttp.ClientSession()
+        try:
+            await self.begin()
+            await self._join()
+        except BaseException:
+            await self.__aexit__()
+            raise
+        return self
+
+    async def _join(self) -> None:
         for city in (self.provider, self.consumer):
             assert city.membership is not None
             await city.membership.join(f"{self.url}/authority")
@@ -79,32 +91,19 @@ class Cities:
             return all(view.state == "member" for view in views)
 
         await until(joined, "both to be members")
-        return self
 
     async def begin(self) -> None:
         """Start a node on the folder."""
         self.node = Node(load(self.folder / "hansa.toml"), self.folder, self.secret)
         app = Envelope(Starlette(routes=routes(self.node, Management(self.node))))
-        self.server = uvicorn.Server(
-            uvicorn.Config(
-                app,
-                port=self.port,
-                host="127.0.0.1",
-                http=BoundedHttp,
-                lifespan="off",
-                log_config=None,
-            )
-        )
-        self.serving = asyncio.create_task(self.server.serve())
-        while not self.server.started:  # noqa: ASYNC110 - uvicorn has no event for it
-            await asyncio.sleep(0.01)
+        config = uvicorn.Config(app, http=BoundedHttp, lifespan="off", log_config=None)
+        await self._running.enter_async_context(served(config, listening(self.port)))
+        self._running.push_async_callback(self.node.stop)
         await self.node.start()
 
     async def end(self) -> None:
         """Stop the node, in order."""
-        await self.node.stop()
-        self.server.should_exit = True
-        await self.serving
+        await self._running.aclose()
 
     async def restart(self) -> None:
         """Stop, and start again on the same folder."""

@@ -6,7 +6,7 @@ import asyncio
 import io
 import json
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from hashlib import sha256
 from pathlib import Path
@@ -15,7 +15,8 @@ from typing import Any
 import pytest
 import uvicorn
 from starlette.types import Receive, Scope, Send
-from tests.e2e.push_world import OPERATOR, Cities, free_port, lamp, until
+from tests.e2e.push_world import OPERATOR, Cities, lamp, until
+from tests.ports import listening, served
 
 PULL, PUSH = "HttpData-PULL", "HttpData-PUSH"
 LARGE = 30_000_000
@@ -161,15 +162,27 @@ class Halting:
 @asynccontextmanager
 async def upstream(app: Halting) -> AsyncIterator[str]:
     """Serve it; give its URL."""
-    port = free_port()
-    config = uvicorn.Config(app, port=port, lifespan="off", log_config=None, log_level="critical")
-    server = uvicorn.Server(config)
-    serving = asyncio.create_task(server._serve())
-    while not server.started:  # noqa: ASYNC110 - uvicorn has no event for it
-        await asyncio.sleep(0.01)
-    yield f"http://localhost:{port}/feed"
-    server.force_exit = server.should_exit = True
-    await serving
+    on = listening()
+    port = on.getsockname()[1]
+    config = uvicorn.Config(app, lifespan="off", log_config=None, log_level="critical")
+    async with served(config, on) as server:
+        try:
+            yield f"http://localhost:{port}/feed"
+        finally:
+            server.force_exit = True
+
+
+async def settled(look: Callable[[], Awaitable[int]]) -> int:
+    """Look until what was under way is written down and nothing comes any more; give it."""
+    seen = [-1]
+
+    async def still() -> bool:
+        await asyncio.sleep(0.3)
+        seen.append(await look())
+        return seen[-1] == seen[-2]
+
+    await until(still, "nothing to come any more")
+    return seen[-1]
 
 
 @pytest.mark.parametrize("side", ["consumer", "provider"])
@@ -196,10 +209,7 @@ async def test_what_either_side_suspends_in_the_middle_goes_on(
         await city.exchange.suspend_transfer(transfer, "Too busy.")
         for each in (mine, theirs):
             await cities.state(each, "SUSPENDED")
-        await asyncio.sleep(0.3)  # what was under way is written down
-        size = await size_of(mine)
-        await asyncio.sleep(0.2)
-        assert await size_of(mine) == size < LARGE
+        assert await settled(lambda: size_of(mine)) < LARGE
         await city.exchange.resume_transfer(transfer)
         assert await came(cities, mine) == halting.content
         for each in (mine, theirs):

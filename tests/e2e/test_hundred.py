@@ -10,15 +10,15 @@ import asyncio
 import os
 import re
 import secrets
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 import aiohttp
 import msgspec
-import pytest
 import uvicorn
-from tests.ports import free_port
+from tests.ports import free_port, listening, served
 
 from hansa.kernel.settings import load
 from hansa.node.app import routes
@@ -50,33 +50,16 @@ class Many:
     """The running node, with one HTTP client for everybody."""
 
     def __init__(self, folder: Path) -> None:
-        port = free_port()
-        self.url = f"http://localhost:{port}"
-        settings = load(Path(_settings(folder, port)))
+        self.port = free_port()
+        self.url = f"http://localhost:{self.port}"
+        settings = load(Path(_settings(folder, self.port)))
         self.node = Node(settings, folder, secrets.token_bytes(32))
         from starlette.applications import Starlette
 
         app = Envelope(Starlette(routes=routes(self.node, Management(self.node))))
-        self.server = uvicorn.Server(
-            uvicorn.Config(
-                app, port=port, host="127.0.0.1", http=BoundedHttp, lifespan="off", log_config=None
-            )
-        )
-
-    async def __aenter__(self) -> Many:
-        self.serving = asyncio.create_task(self.server.serve())
-        while not self.server.started:  # noqa: ASYNC110 - uvicorn has no event for it
-            await asyncio.sleep(0.01)
-        await self.node.start()
-        self.http = aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=32))
-        self.cities = [self.node.participant(f"city-{n}") for n in range(HUNDRED)]
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        await self.http.close()
-        await self.node.stop()
-        self.server.should_exit = True
-        await self.serving
+        self.config = uvicorn.Config(app, http=BoundedHttp, lifespan="off", log_config=None)
+        self.http: aiohttp.ClientSession
+        self.cities: list[Participant] = []
 
     async def ask(
         self, method: str, url: str, token: str, body: Any = None
@@ -96,8 +79,23 @@ class Many:
         return found
 
 
+@asynccontextmanager
+async def running(folder: Path) -> AsyncIterator[Many]:
+    """Give the node, serving."""
+    many = Many(folder)
+    async with served(many.config, listening(many.port)):
+        await many.node.start()
+        many.cities = [many.node.participant(f"city-{n}") for n in range(HUNDRED)]
+        connector = aiohttp.TCPConnector(limit=32)
+        try:
+            async with aiohttp.ClientSession(connector=connector) as many.http:
+                yield many
+        finally:
+            await many.node.stop()
+
+
 async def _until(look: Callable[[], Awaitable[bool]], what: str) -> None:
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(600):  # all of them run at once
         while not await look():  # noqa: ASYNC110 - what is awaited is in the store
             await asyncio.sleep(0.02)
     assert await look(), what
@@ -197,7 +195,7 @@ async def _try(many: Many, mine: int, other: int, trades: list[Json], datasets: 
 
 
 async def _all(folder: Path) -> None:
-    async with Many(folder) as many:
+    async with running(folder) as many:
         await _join(many)
         cities = many.cities
         datasets = [await _publish(many, city) for city in cities]
@@ -243,6 +241,5 @@ async def _kept_apart(many: Many, trades: list[Json]) -> None:
     assert len(keys) >= HUNDRED
 
 
-@pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning")
 def test_a_hundred_participants_are_kept_apart(tmp_path: Path) -> None:
     asyncio.run(_all(tmp_path))

@@ -13,6 +13,7 @@ export interface Flow {
   state: string;
   items_per_min: number | null;
   last_at: string | null;
+  error?: string | null;
 }
 
 export interface Spot extends Party {
@@ -117,6 +118,7 @@ function bundle(flows: readonly Flow[]): Flow {
     state: flows.find((f) => toneOf(f.state) === "good")?.state ?? first.state,
     items_per_min: rates.length ? rates.reduce((sum, rate) => sum + rate, 0) : null,
     last_at: moments.sort().at(-1) ?? null,
+    error: flows.every((f) => f.error) ? first.error : null,
   };
 }
 
@@ -164,7 +166,7 @@ function bend(flow: Flow, a: Spot, b: Spot, turn: number, crowded: boolean): Cur
   return {
     flow,
     path,
-    tone: toneOf(flow.state),
+    tone: flow.error && toneOf(flow.state) === "good" ? "wait" : toneOf(flow.state),
     labelX: r(on(start.x, middle.x, end.x)),
     labelY: r(side < 0 ? top - 26 : top + 21),
     tip: { x: r(to.x), y: r(to.y), angle: r(angle) },

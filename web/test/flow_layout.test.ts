@@ -55,3 +55,12 @@ test("many transfers between two towns are drawn as one for each direction", () 
   assert.equal(found[0]?.items_per_min, 3);
   assert.equal(bundled(many.slice(0, 2)).length, 2);
 });
+
+test("a flow that can't deliver waits, and of many only when none can", () => {
+  const failing = { ...flow("did:a", "did:b"), error: "refused" };
+  const spots = arrange(me, null, [failing], 800);
+  assert.equal(curves(spots, [failing])[0]?.tone, "wait");
+  const others = [failing, { ...failing, transfer_id: "x" }];
+  assert.equal(bundled([...others, flow("did:a", "did:b")])[0]?.error, null);
+  assert.equal(bundled([...others, { ...failing, transfer_id: "y" }])[0]?.error, "refused");
+});

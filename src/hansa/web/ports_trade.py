@@ -143,7 +143,8 @@ class AgreementSource(Protocol):
 
         Items are `{"id", "at", "kind", "process", "summary"}`: `negotiation` and `transfer` are
         messages of that process with their members, then `signed`, `usage` (with `requests`,
-        `entities`, `bytes`) and `ended` (with `by`, a party or None, and `reason`).
+        `entities`, `bytes`), `told` (what the provider says of a push past this node, with
+        `entities` and `bytes`) and `ended` (with `by`, a party or None, and `reason`).
         """
         ...
 

@@ -5,6 +5,7 @@ Secrets come in once, go to the node, and are never written into a page again.
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping
 
 import msgspec
@@ -154,6 +155,20 @@ def address(name: str, form: Mapping[str, str]) -> Json | None:
             )
     properties = {key: value for key, value in given.items() if value and key != "endpoint"}
     return {"endpoint_type": way.type, "endpoint": given["endpoint"], "properties": properties}
+
+
+def command(way: Way, agreement: str) -> str:
+    """Give the command that asks for the same, with examples; a secret is read, never typed."""
+    words = ["hansa", "transfer", "start", agreement, "--format", way.format]
+    secret = next((field for field in way.fields if field.secret), None)
+    for field in way.fields if not way.inbox else ():
+        if field.name == "endpoint":
+            words += ["--to", field.example]
+        elif field is secret:
+            words += ["--property", f"{field.name}=@-"]
+        elif not field.secret:
+            words += ["--property", f"{field.name}={field.example}"]
+    return shlex.join(words)
 
 
 def without_secrets(form: Mapping[str, str]) -> dict[str, str]:

@@ -63,6 +63,7 @@ def environment() -> Environment:
         clock=words.clock_time,
         moment=words.moment,
         plain_error=words.plain_error,
+        flow_error=words.flow_error,
         pretty=pretty,
     )
     env.globals.update(

@@ -106,8 +106,9 @@ def _moved(axis: _Axis, key: tuple[str, str], items: Sequence[tuple[datetime, Js
     marks: list[Mark] = []
     kind, since = "", axis.start
     for at, item in items:
-        if item.get("kind") == "usage":
-            marks.append(Mark(kind="usage", x=axis.place(at), at=at))
+        if item.get("kind") in ("usage", "told"):
+            if item.get("bytes"):
+                marks.append(Mark(kind="usage", x=axis.place(at), at=at))
             continue
         state = "TERMINATED" if item.get("kind") == "refused" else leads_to(item)
         if not state:

@@ -217,6 +217,13 @@ def plain_error(text: object) -> dict[str, str]:
     return {"words": words, "detail": given} if words else {"words": given, "detail": ""}
 
 
+def flow_error(text: object) -> str:
+    """Give why data can't be delivered: the sentence behind the code, or words for the code."""
+    code, _, sentence = str(text or "").partition(": ")
+    known = code in Code.__members__
+    return sentence if known and " " in sentence else plain_error(text)["words"]
+
+
 def tail(value: object) -> str:
     """Give the telling end of an identifier: what follows its last colon, else the whole."""
     text = str(value or "")

@@ -204,3 +204,15 @@ def test_where_a_push_goes() -> None:
     assert given["properties"]["privateKey"] == "-----BEGIN\nabc\n-----END"
     assert "Sftp-PUSH.privateKey" not in push_form.without_secrets(form)
     assert push_form.way_of("Kafka-PULL").title == "Kafka-PULL"
+
+
+def test_the_command_for_a_push_holds_no_secret_and_stays_in_one_piece() -> None:
+    said = push_form.command(push_form.way_of("Mqtt-PUSH"), "urn:a; rm -rf")
+    assert said == (
+        "hansa transfer start 'urn:a; rm -rf' --format Mqtt-PUSH --to mqtts://example.org:8883 "
+        "--property topic=city/air --property username=traffic --property password=@-"
+    )
+    sftp = push_form.command(push_form.way_of("Sftp-PUSH"), "a")
+    assert "privateKey" not in sftp
+    assert "'hostKey=ssh-ed25519 AAAA...'" in sftp
+    assert push_form.command(push_form.way_of("NgsiLd-PUSH"), "a").endswith("--format NgsiLd-PUSH")

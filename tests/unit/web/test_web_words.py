@@ -90,3 +90,12 @@ def test_an_error_with_a_code_is_put_into_words() -> None:
     assert told["detail"] == "outbound_failed: ConnectionRefusedError"
     assert words.plain_error("No answer: 5 s")["words"] == "No answer: 5 s"
     assert words.plain_error(None) == {"words": "", "detail": ""}
+
+
+def test_why_data_is_not_delivered_is_told_in_the_sentence_behind_the_code() -> None:
+    refused = "counterparty_refused: The MQTT broker refused the connection: not authorised."
+    assert words.flow_error(refused) == refused.partition(": ")[2]
+    assert words.flow_error("outbound_failed: ConnectionRefusedError") == (
+        "The address can't be reached."
+    )
+    assert words.flow_error("sftp.example.org: no such host") == "sftp.example.org: no such host"

@@ -40,8 +40,8 @@ async def agreements(visit: Visit) -> Response:
 
 async def agreement(visit: Visit) -> Response:
     """Show one agreement with its use and its course on one time axis."""
-    found = await visit.source.agreement(visit.caller, visit.id, visit.param("id"))
     told = await visit.source.timeline(visit.caller, visit.id, visit.param("id"))
+    found = await visit.source.agreement(visit.caller, visit.id, visit.param("id"))
     items = spans.in_order(told["items"])
     running = any(t["state"] in ("REQUESTED", "STARTED", "SUSPENDED") for t in found["transfers"])
     return visit.page(
@@ -74,6 +74,7 @@ async def _choices(visit: Visit, problem: HansaError | None, given: Json) -> Res
         status=problem.status if problem is not None else 200,
         agreement=found,
         ways=ways,
+        command_of=push_form.command,
         problem=problem,
         given=given,
     )

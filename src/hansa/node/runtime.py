@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-import psutil
 import structlog
 from starlette.requests import Request
 
@@ -34,7 +33,7 @@ from hansa.trust import AUTHORITY_MACHINE, MEMBER_MACHINE, Authority, Membership
 from hansa.web import session_cookie
 
 _log = structlog.get_logger("hansa.node")
-_PROCESS = psutil.Process()
+_STATM = Path("/proc/self/statm")
 
 
 class Claim(msgspec.Struct, frozen=True):
@@ -270,7 +269,13 @@ class Node:
 
     def rss_mb(self) -> float:
         """Give the memory that the process holds, in MB."""
-        return round(float(_PROCESS.memory_info().rss) / 1e6, 1)
+        if _STATM.exists():
+            held_bytes = int(_STATM.read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+        else:
+            import psutil
+
+            held_bytes = psutil.Process().memory_info().rss
+        return round(held_bytes / 1e6, 1)
 
     def describe(self) -> dict[str, Any]:
         """Give the node for the management API."""

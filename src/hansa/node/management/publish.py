@@ -1,4 +1,7 @@
-"""Publish a file: suggest how to read it, show what comes of it, then offer it with terms."""
+"""Publish a file: suggest how to read it, show what comes of it, then offer it with terms.
+
+The room `ingest` is loaded with the first file: a node that reads none never pays for it.
+"""
 
 from __future__ import annotations
 
@@ -8,11 +11,10 @@ from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager
 from itertools import islice
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
 
-from hansa import ingest
 from hansa.catalogue import Approval, Attribute, Temporal, slug
 from hansa.identity import Caller
 from hansa.kernel import Code, HansaError
@@ -21,6 +23,9 @@ from hansa.node.management.data import DatasetBody
 from hansa.node.management.offering import Offering
 from hansa.node.participant import Participant
 from hansa.web import Upload
+
+if TYPE_CHECKING:
+    from hansa import ingest
 
 _PREVIEW_ROWS = 500
 _PREVIEW_ENTITIES = 10
@@ -138,6 +143,8 @@ class Publishing(Offering):
             yield path
 
     async def _download(self, url: str, path: Path) -> None:
+        from hansa.ingest import FILE_BYTES_MAX
+
         size = 0
         async with self.host.client.stream("GET", url, timeout_s=_URL_TIMEOUT_S) as response:
             if response.status != 200:
@@ -152,11 +159,11 @@ class Publishing(Offering):
             with path.open("wb") as out:
                 async for part in response.content.iter_any():
                     size += len(part)
-                    if size > ingest.FILE_BYTES_MAX:
+                    if size > FILE_BYTES_MAX:
                         raise HansaError(
                             Code.outbound_too_large,
                             "The file is too large.",
-                            f"At most {ingest.FILE_BYTES_MAX // 2**20} MB are read.",
+                            f"At most {FILE_BYTES_MAX // 2**20} MB are read.",
                             field="url",
                         )
                     out.write(part)
@@ -165,6 +172,8 @@ class Publishing(Offering):
 def _mapping(
     raw: Json | None, source: ingest.Source, places: ingest.Source | None
 ) -> ingest.Mapping:
+    from hansa import ingest
+
     if raw is None:
         return ingest.suggest_mapping(source, places=places)
     return ingest.decode_mapping(raw)
@@ -173,6 +182,8 @@ def _mapping(
 def _apply(
     path: Path, name: str, mapping: Json | None, dataset: str, places: Upload | None
 ) -> ingest.Result:
+    from hansa import ingest
+
     source = ingest.read_source(path, name)
     second = _places(places)
     chosen = _mapping(mapping, source, second)
@@ -182,10 +193,14 @@ def _apply(
 def _places(places: Upload | None) -> ingest.Source | None:
     if places is None or places.path is None:
         return None
+    from hansa import ingest
+
     return ingest.read_source(places.path, places.name)
 
 
 def _try(path: Path, name: str, mapping: Json | None, places: Upload | None) -> Json:
+    from hansa import ingest
+
     source = ingest.read_source(path, name)
     chosen = _mapping(mapping, source, _places(places))
     result = ingest.apply(

@@ -16,12 +16,17 @@ from hansa.kernel import Code, HansaError, iso
 
 _ODRL = "http://www.w3.org/ns/odrl/2/"
 _RULES = ("permission", "prohibition", "obligation")
-_ORDERLESS = (*_RULES, "duty", "constraint", "and", "or", "xone", "profile")
-_LISTS = (*_ORDERLESS, "andSequence")
-_NAMES = ("action", "operator", "leftOperand")
-_NOT_TERMS = ("@id", "@type", "@context", "target", "assigner", "assignee", "timestamp", "uid")
+_ORDERLESS = frozenset((*_RULES, "duty", "constraint", "and", "or", "xone", "profile"))
+_LISTS = _ORDERLESS | {"andSequence"}
+_NAMES = frozenset(("action", "operator", "leftOperand"))
+_NOT_TERMS = frozenset(
+    ("@id", "@type", "@context", "target", "assigner", "assignee", "timestamp", "uid")
+)
+_UNSAID = frozenset(("@id", "@type", "uid"))
+_LITERAL = frozenset(("@value", "@type", "@language"))
 _DEPTH_MAX = 24
-_OBJECTS_MAX = 10_000
+_PARTS_MAX = 1_000
+_MEMBERS_MAX = 15_000
 _VALUES_MAX = 100_000
 _sorted = msgspec.json.Encoder(order="sorted").encode
 
@@ -60,29 +65,29 @@ def _check_size(policy: Mapping[str, Any]) -> None:
     A member of the data space may send a megabyte, and everybody else waits while it is compared.
     """
     rest: list[tuple[Any, int]] = [(_terms(policy), 0)]
-    objects = values = 0
+    parts = members = values = 0
     while rest:
         value, depth = rest.pop()
         if depth + bool(value) > _DEPTH_MAX:
             raise _too_deep()
         if isinstance(value, Mapping):
-            objects += 1
-            values += len(value)
+            members += 1 + len(value)
             for name, member in value.items():
                 if isinstance(member, list) and _plain_name(name) in _LISTS:
-                    values += len(member)
-                    rest += [(item, depth + 1) for item in member[:_VALUES_MAX]]
+                    parts += len(member)
+                    rest += [(item, depth + 1) for item in member[: _PARTS_MAX + 1]]
                 elif isinstance(member, (dict, list)):
                     rest.append((member, depth + 1))
         elif isinstance(value, list):
-            objects += 1
             values += len(value)
+            members += 1 + len(value) - list(map(type, value)).count(str)
             rest += [(each, depth + 1) for each in value if isinstance(each, (dict, list))]
-        if objects > _OBJECTS_MAX or values > _VALUES_MAX:
+        if parts > _PARTS_MAX or members > _MEMBERS_MAX or values > _VALUES_MAX:
             raise HansaError(
                 Code.too_complex,
                 "The policy is too large.",
-                f"At most {_OBJECTS_MAX} objects and {_VALUES_MAX} values are read.",
+                f"At most {_PARTS_MAX} rules and constraints with {_MEMBERS_MAX} members and"
+                f" {_VALUES_MAX} values are read.",
                 status=400,
             )
 
@@ -105,6 +110,8 @@ def same_terms(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
     mine, theirs = _terms(one), _terms(other)
     if _sorted(mine) == _sorted(theirs):  # not `==`: to Python, true is 1
         return True
+    if _parts(mine) != _parts(theirs):
+        return False
     return bool(_canonical(mine, 0) == _canonical(theirs, 0))
 
 
@@ -112,24 +119,42 @@ def _terms(policy: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in policy.items() if _plain_name(name) not in _NOT_TERMS}
 
 
+def _parts(terms: Mapping[str, Any]) -> int:
+    """Count rules and constraints, which no spelling changes: most that differs differs in this."""
+    rest, count = [terms], 0
+    while rest:
+        for name, member in rest.pop().items():
+            if _plain_name(name) in _LISTS:
+                items = member if isinstance(member, list) else [member]
+                count += len(items)
+                rest += [item for item in items if isinstance(item, Mapping)]
+    return count
+
+
 def _plain_name(name: str) -> str:
+    if ":" not in name:
+        return name
     return name.removeprefix(_ODRL).removeprefix("odrl:")
 
 
 def _canonical(value: Any, depth: int) -> Any:
     if depth > _DEPTH_MAX:
         raise _too_deep()
+    if isinstance(value, str):
+        return value
     if isinstance(value, Mapping):
-        if set(value) <= {"@value", "@type", "@language"} and "@value" in value:
+        if "@value" in value and value.keys() <= _LITERAL:
             return _canonical(value["@value"], depth + 1)
-        if set(value) == {"@id"}:
+        if len(value) == 1 and "@id" in value:
             return value["@id"]
         return _canonical_object(value, depth)
     if isinstance(value, list):
+        if set(map(type, value)) == {str}:
+            return value
         return [_canonical(item, depth + 1) for item in value]
     if isinstance(value, bool):
         return "true" if value else "false"
-    return value if isinstance(value, str) else msgspec.json.encode(value).decode()
+    return str(value) if type(value) is int else msgspec.json.encode(value).decode()
 
 
 def _canonical_object(value: Mapping[str, Any], depth: int) -> dict[str, Any]:
@@ -146,7 +171,7 @@ def _canonical_object(value: Mapping[str, Any], depth: int) -> dict[str, Any]:
         elif name in _NAMES:
             found_name = _canonical(member, depth + 1)
             plain[name] = _plain_name(found_name) if isinstance(found_name, str) else found_name
-        elif name not in ("@id", "@type", "uid"):
+        elif name not in _UNSAID:
             plain[name] = _canonical(member, depth + 1)
     return plain
 

@@ -15,7 +15,7 @@ from hansa.policy.errors import invalid, too_large, unsupported
 from hansa.policy.operands import NameExpander
 from hansa.policy.vocabulary import PREFIXES, expand_term, odrl_name
 
-CONSTRAINTS_MAX = 10_000
+CONSTRAINTS_MAX = 1_000
 _REFERENCES_MAX = 1_000
 _DUTIES = "Duties are not carried out yet."
 _WHY = {

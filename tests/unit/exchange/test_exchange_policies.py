@@ -9,6 +9,7 @@ import pytest
 from exchange_world import OFFER
 from hansa.exchange import same_terms
 from hansa.exchange.policies import check_policy
+from hansa.kernel import Code, HansaError
 
 RULE: dict[str, Any] = OFFER["permission"][0]
 ONE: dict[str, Any] = RULE["constraint"][0]
@@ -89,3 +90,32 @@ def test_a_long_list_of_values_is_read() -> None:
     offer = {"@id": "o", "permission": [{"action": "use", "constraint": [constraint]}]}
     check_policy(offer, "Offer")
     assert same_terms(offer, offer)
+
+
+@pytest.mark.parametrize(
+    ("constraint", "count"),
+    [(ONE, 1_001), ({"odrl:leftOperand": {"@id": "dateTime"}, "and": [ONE] * 3}, 300)],
+)
+def test_what_would_take_long_to_compare_is_not_read(
+    constraint: dict[str, Any], count: int
+) -> None:
+    large = _offer(permission=[{"action": "use", "constraint": [constraint] * count}])
+    with pytest.raises(HansaError, match="At most 1000 rules and constraints") as refused:
+        check_policy(large, "Offer")
+    assert (refused.value.code, refused.value.status) == (Code.too_complex, 400)
+
+
+def test_the_largest_policy_may_be_spelt_at_full_length() -> None:
+    spelt = {
+        "odrl:leftOperand": {"@id": "odrl:dateTime"},
+        "odrl:operator": {"@id": "odrl:lteq"},
+        "odrl:rightOperand": {"@value": "2030-01-01T00:00:00Z", "@type": "xsd:dateTime"},
+    }
+    long, short = (
+        _offer(permission=[{"action": "use", "constraint": [one] * 999}]) for one in (spelt, ONE)
+    )
+    check_policy(long, "Offer")
+    assert same_terms(long, short)
+    members = _offer(permission=[{"action": "use", "x": dict.fromkeys(map(str, range(15_000)))}])
+    with pytest.raises(HansaError, match="15000 members"):
+        check_policy(members, "Offer")

@@ -107,7 +107,7 @@ def _moved(axis: _Axis, key: tuple[str, str], items: Sequence[tuple[datetime, Js
     kind, since = "", axis.start
     for at, item in items:
         if item.get("kind") in ("usage", "told"):
-            if item.get("bytes"):
+            if item.get("kind") == "usage" or item.get("bytes"):
                 marks.append(Mark(kind="usage", x=axis.place(at), at=at))
             continue
         state = "TERMINATED" if item.get("kind") == "refused" else leads_to(item)

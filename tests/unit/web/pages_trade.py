@@ -326,6 +326,7 @@ class Trade:
         both = {"agreement_id": "a-1", "dataset_title": self.long("Electricity of shops")}
         air = {"agreement_id": "a-2", "dataset_title": "Air quality, hourly", "role": "provider"}
         shop = {**both, "role": "consumer"}
+        came = {**air, "role": "consumer"}
         found = [
             {**shared, **shop, "id": "t-1", "actions": ["suspend", "complete", "terminate"],
              "messages": talk.moved(then, ask, go, rest, go, ours=True)},
@@ -344,6 +345,19 @@ class Trade:
              "progress": {**progress, "error": "sftp.example.org refused the password.",
                           "next_try": iso(now + timedelta(seconds=30))},
              "messages": talk.moved(then + timedelta(days=6), ask, go, ours=False)},
+            {**shared, **came, "id": "t-mqtt", "actions": ["suspend", "complete", "terminate"],
+             "format": "Mqtt-PUSH",
+             "progress": {**progress, "source": "provider", "bytes": 34_000, "items": 12,
+                          "total_bytes": None, "attempts": 3,
+                          "due": iso(now + timedelta(seconds=30)),
+                          "error": "The broker <b>refused</b> the connection: not authorised."},
+             "messages": talk.moved(then + timedelta(days=6), ask, go, ours=True)},
+            {**shared, **came, "id": "t-untold", "actions": ["suspend", "complete", "terminate"],
+             "format": "Mqtt-PUSH",
+             "progress": {**progress, "source": "provider", "bytes": None, "items": None,
+                          "total_bytes": None, "rate_bytes_s": None, "last_at": None,
+                          "attempts": 0, "due": None},
+             "messages": talk.moved(then + timedelta(days=6), ask, go, ours=True)},
             {**shared, **shop, "id": "t-done", "state": "COMPLETED", "format": "HttpData-PUSH",
              "progress": {**progress, "state": "COMPLETED", "bytes": 10_000_000_000,
                           "digest": "sha-256:" + "9f2c41d0" * 8},

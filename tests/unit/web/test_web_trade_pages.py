@@ -215,6 +215,20 @@ async def test_a_transfer_shows_how_far_it_is_and_what_is_wrong(client: Client) 
     assert "sha- 256:" in done or "sha-256" in done.replace(" ", "")
 
 
+async def test_a_push_past_the_node_shows_what_the_provider_says(client: Client) -> None:
+    page = (await client.get(f"{HOME}/transfers/t-mqtt")).text
+    words = plain(page)
+    assert "past this node. Delft Ost says how far it is:" in words
+    assert "34 kB" in words
+    assert "Delft Ost says: The broker &lt;b&gt;refused&lt;/b&gt; the connection" in words
+    assert "<b>refused" not in page
+    assert "3 tries so far." in words
+    assert "every 3s" in page
+    silent = plain((await client.get(f"{HOME}/transfers/t-untold")).text)
+    assert "Delft Ost does not tell how far it is." in silent
+    assert "Volume" not in silent
+
+
 async def test_pausing_needs_a_reason_and_completing_none(client: Client) -> None:
     path = f"{HOME}/transfers/t-2"
     assert (await client.post(f"{path}/suspend", {})).status == 400

@@ -1,7 +1,6 @@
 """The NGSI-LD context broker: entities, their history, and queries within a scope."""
 
 from hansa.broker.batch import Written
-from hansa.broker.errors import problem_details
 from hansa.broker.following import Changes, Follower
 from hansa.broker.http import Access, Resolve, app, routes
 from hansa.broker.model import (
@@ -58,7 +57,6 @@ __all__ = [
     "Written",
     "app",
     "dialect_of",
-    "problem_details",
     "routes",
     "sqlite_functions",
 ]

@@ -6,11 +6,6 @@ from hansa.catalogue.http import Served, routes
 from hansa.catalogue.model import (
     FORMATS_OF_A_RESOURCE,
     FORMATS_OF_ENTITIES,
-    HTTP_PULL,
-    HTTP_PUSH,
-    MQTT_PUSH,
-    NGSI_LD_PUSH,
-    SFTP_PUSH,
     Approval,
     Attribute,
     Bbox,
@@ -39,11 +34,6 @@ from hansa.catalogue.words import Described, matches
 __all__ = [
     "FORMATS_OF_A_RESOURCE",
     "FORMATS_OF_ENTITIES",
-    "HTTP_PULL",
-    "HTTP_PUSH",
-    "MQTT_PUSH",
-    "NGSI_LD_PUSH",
-    "SFTP_PUSH",
     "Approval",
     "Attribute",
     "Authenticator",

@@ -7,7 +7,6 @@ from hansa.dataplane.enforcement import Enforcement
 from hansa.dataplane.export import EntityExports
 from hansa.dataplane.feed import Entities
 from hansa.dataplane.flow import (
-    FLOW_TRANSITIONS,
     NOT_READY,
     DataFlow,
     FlowRole,
@@ -18,12 +17,11 @@ from hansa.dataplane.flow import (
     flow_states_markdown,
     is_push,
 )
-from hansa.dataplane.flows import FLOW_MACHINE, Flows, register
+from hansa.dataplane.flows import Flows, register
 from hansa.dataplane.http import Fetched, files
 from hansa.dataplane.inbox import Inboxes, Receiver, inbox_routes
 from hansa.dataplane.inbox_bytes import BytesInbox, file_name
 from hansa.dataplane.model import (
-    ENDPOINT_TYPE,
     Access,
     DataAddress,
     FetchedAnswer,
@@ -34,7 +32,7 @@ from hansa.dataplane.model import (
 )
 from hansa.dataplane.notified import Mirrors, Notifications
 from hansa.dataplane.planes import Plane
-from hansa.dataplane.planes.http_profile import HTTP_PULL, HTTP_PUSH, HttpProfiles
+from hansa.dataplane.planes.http_profile import HttpProfiles
 from hansa.dataplane.planes.http_pull import HttpPull
 from hansa.dataplane.planes.http_push import Exports, HttpPush
 from hansa.dataplane.planes.mqtt_push import MqttPush
@@ -73,26 +71,9 @@ from hansa.dataplane.signaling import (
 from hansa.dataplane.usage import UsageLedger
 
 __all__ = [
-    "signaling_routes",
-    "Signaling",
-    "Serving",
-    "Registration",
-    "Peers",
-    "PeerKind",
-    "ForeignPlanes",
-    "Controls",
-    "SIGNALING_PATH",
-    "HTTP_PULL",
-    "HTTP_PUSH",
-    "HttpProfiles",
-    "Renewing",
-    "token_routes",
-    "TokenEndpoint",
-    "TOKEN_PATH",
-    "ENDPOINT_TYPE",
-    "FLOW_MACHINE",
-    "FLOW_TRANSITIONS",
     "NOT_READY",
+    "SIGNALING_PATH",
+    "TOKEN_PATH",
     "Access",
     "AccessStore",
     "AgreementSource",
@@ -100,6 +81,7 @@ __all__ = [
     "Client",
     "Consumer",
     "ControlPlane",
+    "Controls",
     "DataAddress",
     "DataFlow",
     "Downloads",
@@ -113,10 +95,12 @@ __all__ = [
     "FlowRole",
     "FlowState",
     "Flows",
+    "ForeignPlanes",
     "GoverningAgreement",
     "Grant",
     "GrantState",
     "Grants",
+    "HttpProfiles",
     "HttpPull",
     "HttpPush",
     "Inboxes",
@@ -126,21 +110,28 @@ __all__ = [
     "NgsiLdPush",
     "Notifications",
     "Opened",
+    "PeerKind",
+    "Peers",
     "Plane",
     "PlaneAnswer",
     "Progress",
     "ProgressLedger",
     "Pushes",
-    "Receiver",
     "Received",
     "ReceivedFiles",
+    "Receiver",
+    "Registration",
+    "Renewing",
     "Resource",
     "Resources",
     "Room",
     "Sealer",
-    "Standing",
+    "Serving",
     "SftpPush",
+    "Signaling",
+    "Standing",
     "StreamedAnswer",
+    "TokenEndpoint",
     "TransferUsage",
     "UpstreamResource",
     "UsageLedger",
@@ -154,5 +145,7 @@ __all__ = [
     "plain_name",
     "read_digest",
     "register",
+    "signaling_routes",
     "store_stream",
+    "token_routes",
 ]

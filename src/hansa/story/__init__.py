@@ -6,8 +6,6 @@ Geodata and derivation only; who tells the story step by step is `hansa.story.te
 from hansa.story.buildings import building_entities, buildings_dataset
 from hansa.story.delft import EAST, HALVES, WEST, area, half
 from hansa.story.energy import (
-    DATA_ORIGIN,
-    LABELS,
     Replay,
     energy_dataset,
     energy_entities,
@@ -25,19 +23,16 @@ from hansa.story.model import (
     Trade,
 )
 from hansa.story.terms import AREA_WKT, CONSUMER, GRANTED, HISTORY_DAYS, PROVIDER, contract
-from hansa.story.trades import TRADES, shops
+from hansa.story.trades import shops
 
 __all__ = [
     "AREA_WKT",
     "CONSUMER",
-    "DATA_ORIGIN",
     "EAST",
     "GRANTED",
     "HALVES",
     "HISTORY_DAYS",
-    "LABELS",
     "PROVIDER",
-    "TRADES",
     "WEST",
     "Area",
     "Attribute",

@@ -17,12 +17,11 @@ from hansa.trust.model import (
 from hansa.trust.ports import OnChange
 from hansa.trust.register import Register
 from hansa.trust.status import StatusHolder
-from hansa.trust.wire_join_1 import CONTEXT, CONTEXT_URL
+from hansa.trust.wire_join_1 import CONTEXT
 
 __all__ = [
     "AUTHORITY_MACHINE",
     "CONTEXT",
-    "CONTEXT_URL",
     "MEMBER_MACHINE",
     "Anchors",
     "Authority",

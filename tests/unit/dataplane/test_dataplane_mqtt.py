@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import json
+import ssl
+import threading
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from cryptography import x509
@@ -16,6 +19,7 @@ from cryptography.x509.oid import NameOID
 from tests.ports import free_port
 
 from hansa.dataplane import DataAddress
+from hansa.dataplane.planes import tls
 from hansa.dataplane.planes.mqtt_push import MqttSink, read_place
 from hansa.dataplane.push import Item
 from hansa.kernel import Code, HansaError
@@ -186,6 +190,32 @@ def test_what_is_no_certificate_is_refused() -> None:
     with pytest.raises(HansaError) as caught:
         MqttSink(read_place(address("mqtts://b.example", caCertificate="-----BEGIN")), LOCAL)
     assert caught.value.facts["field"] == "caCertificate"
+
+
+async def test_the_machines_authorities_are_read_once_and_not_on_the_event_loop(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read: list[str] = []
+    usual = ssl.SSLContext.load_default_certs
+
+    def reading(context: ssl.SSLContext, *given: Any) -> None:
+        read.append(threading.current_thread().name)
+        usual(context, *given)
+
+    monkeypatch.setattr(ssl.SSLContext, "load_default_certs", reading)
+    tls.known_authorities.cache_clear()
+    broker = Mosquitto(tmp_path / "mosquitto", tls=certificate(tmp_path, "localhost"))
+    await broker.start()
+    try:
+        for _ in range(2):
+            sink = MqttSink(read_place(address(f"mqtts://localhost:{broker.port}")), LOCAL)
+            with pytest.raises(HansaError, match="certificate was not accepted"):
+                await deliver(sink)
+            await sink.close()
+    finally:
+        broker.stop()
+    assert len(read) == 1
+    assert read[0].startswith("hansa-mqtt")
 
 
 async def test_the_payload_is_that_of_ngsi_ld(broker: Mosquitto) -> None:

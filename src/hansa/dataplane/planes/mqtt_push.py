@@ -14,7 +14,7 @@ import ssl
 from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import msgspec
 
@@ -22,6 +22,7 @@ from hansa.dataplane.feed import Entities
 from hansa.dataplane.model import DataAddress
 from hansa.dataplane.planes.ngsi_ld_push import EntityPush
 from hansa.dataplane.planes.place import Resolver, secret_of, split_endpoint
+from hansa.dataplane.planes.tls import Tls
 from hansa.dataplane.push import Item, Pushes, Sink
 from hansa.dataplane.reasons import unreached
 from hansa.dataplane.wire_ngsi_ld_1_9 import MEDIA_TYPE, write_message
@@ -117,35 +118,6 @@ def _publishable(topic: str) -> bool:
     )
 
 
-class _NamedContext(ssl.SSLContext):
-    """Check the certificate against the host's name, while connected to its checked address."""
-
-    host = ""
-    wrapped: ssl.SSLSocket | None = None
-
-    def wrap_socket(self, *arguments: Any, **named: Any) -> ssl.SSLSocket:
-        """Wrap, with the name in place of the address."""
-        named["server_hostname"] = self.host
-        self.wrapped = super().wrap_socket(*arguments, **named)
-        return self.wrapped
-
-
-def _tls(place: Place) -> _NamedContext:
-    context = _NamedContext(ssl.PROTOCOL_TLS_CLIENT)
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    context.host = place.host
-    if place.authority is None:
-        context.load_default_certs(ssl.Purpose.SERVER_AUTH)
-        return context
-    try:
-        context.load_verify_locations(cadata=place.authority)
-    except (ssl.SSLError, ValueError) as error:
-        raise HansaError(
-            Code.invalid_field, "`caCertificate` is no PEM certificate.", field="caCertificate"
-        ) from error
-    return context
-
-
 def _client(version: str) -> Paho:
     """Make a client that takes acknowledgements only: whose broker it is, is the consumer's word.
 
@@ -181,7 +153,7 @@ class MqttSink:
     def __init__(self, place: Place, resolver: Resolver) -> None:
         self._place = place
         self._resolver = resolver
-        self._tls = _tls(place) if place.tls else None
+        self._tls = Tls(place.host, place.authority) if place.tls else None
         self._client: Paho | None = None
         self._waiting: dict[int, asyncio.Future[None]] = {}
         self._five = True
@@ -227,7 +199,7 @@ class MqttSink:
         if self._place.username is not None:
             client.username_pw_set(self._place.username, self._place.password)
         if self._tls is not None:
-            client.tls_set_context(self._tls)
+            client.tls_set_context(cast(ssl.SSLContext, self._tls))  # it is asked to wrap, no more
         client.connect_timeout = _CONNECT_S
 
         def later(done: Callable[..., None], *arguments: object) -> None:
@@ -243,8 +215,8 @@ class MqttSink:
             port = self._place.port
             await loop.run_in_executor(_CONNECTING, client.connect, address, port, _KEEPALIVE_S)
         except ssl.SSLError as error:
-            if self._tls is not None and self._tls.wrapped is not None:
-                self._tls.wrapped.close()
+            if self._tls is not None:
+                self._tls.close()
             raise _insecure(error) from error
         client.loop_start()
         async with asyncio.timeout(_CONNECT_S):

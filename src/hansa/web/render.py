@@ -1,4 +1,7 @@
-"""Turns a template and its facts into an answer: Jinja, gettext, security headers."""
+"""Turns a template and its facts into an answer: Jinja, gettext, security headers.
+
+Jinja is loaded with the first page: a node that shows none never pays for it.
+"""
 
 from __future__ import annotations
 
@@ -7,11 +10,10 @@ from collections.abc import Callable
 from datetime import datetime
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlsplit
 
 import msgspec
-from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 from starlette.requests import Request
 from starlette.responses import HTMLResponse
 
@@ -22,6 +24,9 @@ from hansa.web.assets import Assets
 from hansa.web.model import DONE, event_path, event_tone, state_of
 from hansa.web.session import theme_of
 from hansa.web.shapes import area_sketch, box_wkt, period_sketch, sample_sketch
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
 
 _HERE = Path(__file__).parent
 _PRETTY_MAX = 20_000
@@ -36,6 +41,14 @@ def translations() -> gettext.NullTranslations:
 @cache
 def environment() -> Environment:
     """Give the template environment: autoescape on, undefined names are errors. Built once."""
+    from jinja2 import (
+        Environment,
+        FileSystemLoader,
+        StrictUndefined,
+        pass_context,
+        select_autoescape,
+    )
+
     env = Environment(
         loader=FileSystemLoader(_HERE / "templates"),
         autoescape=select_autoescape(default=True, default_for_string=True),
@@ -48,10 +61,10 @@ def environment() -> Environment:
     install = getattr(env, "install_gettext_callables")  # noqa: B009 - added by the extension
     install(catalogue.gettext, catalogue.ngettext, newstyle=True)
     env.filters.update(
-        when=words.when,
-        ago=words.ago,
-        day=words.day,
-        last_day=words.last_day,
+        when=pass_context(words.when),
+        ago=pass_context(words.ago),
+        day=pass_context(words.day),
+        last_day=pass_context(words.last_day),
         number=words.number,
         size=words.size,
         span=words.span,
@@ -60,8 +73,8 @@ def environment() -> Environment:
         short=words.short_id,
         seg=lambda text: quote(str(text), safe=""),
         tail=words.tail,
-        clock=words.clock_time,
-        moment=words.moment,
+        clock=pass_context(words.clock_time),
+        moment=pass_context(words.moment),
         plain_error=words.plain_error,
         flow_error=words.flow_error,
         pretty=pretty,
@@ -121,7 +134,6 @@ class Renderer:
     def __init__(
         self, clock: Clock, assets: Assets | None = None, pasteable: Pasteable = pasteable
     ) -> None:
-        self._env = environment()
         self._clock = clock
         self._pasteable = pasteable
         self.assets = assets or Assets()
@@ -157,5 +169,5 @@ class Renderer:
         }
         islands = (f"src/{island}.ts" for island in facts.get("islands", ()))
         shown["entries"] = ("src/app.ts", *islands)
-        html = self._env.get_template(template).render(shown)
+        html = environment().get_template(template).render(shown)
         return HTMLResponse(html, status_code=status, headers=security_headers(tiles_url))

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta, tzinfo
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from jinja2 import pass_context
-from jinja2.runtime import Context
 from markupsafe import Markup, escape
 
 from hansa.kernel import Code, iso, parse_instant
+
+if TYPE_CHECKING:
+    from jinja2.runtime import Context
 
 _MONTHS = "Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec".split()
 _STEPS = ((60, "second"), (3_600, "minute"), (86_400, "hour"), (7 * 86_400, "day"))
@@ -72,7 +73,6 @@ def relative(at: datetime, now: datetime) -> str:
     return f"in {text}" if delta > timedelta(0) else f"{text} ago"
 
 
-@pass_context
 def when(context: Context, value: object, *, seconds: bool = False) -> Markup | str:
     """Write a `<time>` with the absolute time, its zone, and the relative time beside it."""
     at = instant(value)
@@ -85,7 +85,6 @@ def when(context: Context, value: object, *, seconds: bool = False) -> Markup | 
     ).format(iso(at), shown, beside)
 
 
-@pass_context
 def ago(context: Context, value: object) -> Markup | str:
     """Write a `<time>` with the relative time first and the absolute one in its title."""
     at = instant(value)
@@ -96,7 +95,6 @@ def ago(context: Context, value: object) -> Markup | str:
     )
 
 
-@pass_context
 def day(context: Context, value: object) -> str:
     """Write the day of an instant: `21 Nov 2026`; other text is given back as it is."""
     at = instant(value)
@@ -106,7 +104,6 @@ def day(context: Context, value: object) -> str:
     return f"{local.day} {_MONTHS[local.month - 1]} {local.year}"
 
 
-@pass_context
 def last_day(context: Context, value: object) -> str:
     """Write the last day of a span whose end is not included (midnight: the day before)."""
     at = instant(value)
@@ -176,7 +173,6 @@ def breakable(value: object) -> Markup:
     return Markup(text)  # noqa: S704 - escaped above
 
 
-@pass_context
 def clock_time(context: Context, value: object) -> str:
     """Write an instant for a dense table: `21 Nov 09:15 CET`."""
     at = instant(value)
@@ -186,7 +182,6 @@ def clock_time(context: Context, value: object) -> str:
     return f"{local.day} {_MONTHS[local.month - 1]} {local:%H:%M} {local.tzname()}"
 
 
-@pass_context
 def moment(context: Context, value: object) -> str:
     """Write an instant to the second as plain text: `21 Nov 2026, 09:14:05 CET`."""
     at = instant(value)

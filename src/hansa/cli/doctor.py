@@ -16,7 +16,7 @@ from hansa.cli.ends import End, leave
 from hansa.cli.options import here, home_option, json_option
 from hansa.kernel.errors import HansaError
 from hansa.node.home import Home, default_home
-from hansa.node.ports import port_is_free
+from hansa.node.port_claims import port_is_free
 from hansa.node.processes import find, probe
 
 Finding = tuple[bool, str, str]

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from hansa.kernel.errors import Code, HansaError
-from hansa.node.ports import Claims, claiming
+from hansa.node.port_claims import Claims, claiming
 
 LAYOUT_VERSION = 1
 _NAME = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?", re.ASCII)

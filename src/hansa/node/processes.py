@@ -17,7 +17,7 @@ from dataclasses import dataclass
 
 from hansa.kernel.errors import Code, HansaError
 from hansa.node.home import NodeFolder
-from hansa.node.ports import port_is_free
+from hansa.node.port_claims import port_is_free
 
 
 @dataclass(frozen=True)

@@ -15,9 +15,8 @@ from click.testing import CliRunner
 
 from hansa.cli import space as commands
 from hansa.kernel import Code, HansaError
-from hansa.node import ports
 from hansa.node.home import Home, NodeFolder, NodePlan
-from hansa.node.ports import Claims, claiming
+from hansa.node.port_claims import Claims, claiming, port_is_free
 
 PLAN = NodePlan("koeln", "koeln", "Köln", "city")
 
@@ -113,4 +112,4 @@ def test_ports_of_ipv4_and_ipv6_are_looked_at() -> None:
     with socket.socket(socket.AF_INET6) as other:
         other.bind(("::1", 0))
         other.listen()
-        assert not ports.port_is_free(other.getsockname()[1])
+        assert not port_is_free(other.getsockname()[1])

@@ -128,7 +128,7 @@ class Trade(Access):
     ) -> Json:
         known = await p.known_dataset(process.dataset_id)
         usage = await p.usage.usage(process.id)
-        return views.transfer_view(
+        view = views.transfer_view(
             process,
             title_of=p.title_of,
             dataset_title=known.title if known else process.dataset_id,
@@ -138,6 +138,9 @@ class Trade(Access):
             delivery=await self._delivery(p, process),
             messages=await self._messages(p, process) if with_messages else (),
         )
+        if view["progress"] is not None and view["progress"]["source"] == "provider":
+            view["actions"] = [name for name in view["actions"] if name != "forget"]  # none came
+        return view
 
 
 def _told(

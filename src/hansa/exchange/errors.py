@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import msgspec
 import structlog
 from starlette.responses import Response
@@ -44,6 +46,11 @@ def wrong_pid(field: str, process: Process) -> HansaError:
         consumer_pid=process.consumer_pid,
         provider_pid=process.provider_pid,
     )
+
+
+def conflict(title: str, detail: str, **facts: Any) -> HansaError:
+    """Refuse what contradicts something that is settled."""
+    return HansaError(Code.conflict, title, detail, **facts)
 
 
 def error_response(error: HansaError, wire_type: str) -> Response:

@@ -5,15 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from hansa.exchange.service.delivery import Delivery
+from hansa.exchange.service.judging import owned
 from hansa.exchange.service.negotiating import Negotiations
 from hansa.exchange.service.queries import Queries
 from hansa.exchange.service.transferring import Transfers
-from hansa.exchange.service.work import (
-    NEGOTIATION_MACHINE,
-    PLANE_MACHINE,
-    TRANSFER_MACHINE,
-    owned,
-)
+from hansa.exchange.service.work import NEGOTIATION_MACHINE, PLANE_MACHINE, TRANSFER_MACHINE
 from hansa.kernel import Code, HansaError
 from hansa.kernel.outbox import Reconciler
 from hansa.kernel.store import Action, Store

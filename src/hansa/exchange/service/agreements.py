@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from hansa.exchange.errors import not_found
+from hansa.exchange.errors import conflict, not_found
 from hansa.exchange.kinds import AGREEMENTS, NEGOTIATIONS, TRANSFERS
 from hansa.exchange.model import (
     Agreement,
@@ -14,7 +14,8 @@ from hansa.exchange.model import (
 )
 from hansa.exchange.policies import check_policy
 from hansa.exchange.service.deciding import Decisions
-from hansa.exchange.service.work import Work, check_active, conflict
+from hansa.exchange.service.judging import check_active
+from hansa.exchange.service.work import Work
 from hansa.exchange.state import Message
 from hansa.exchange.wire_dsp_2025_1 import check_url
 from hansa.kernel import Code, HansaError, parse_instant

@@ -20,7 +20,8 @@ from hansa.exchange.model import (
     TransferProcess,
 )
 from hansa.exchange.ports import Opened, Ports
-from hansa.exchange.service.work import Work, machine_of
+from hansa.exchange.service.judging import machine_of
+from hansa.exchange.service.work import Work
 from hansa.exchange.state import Message
 from hansa.kernel import Clock, Code, HansaError, Ids, SystemClock, SystemIds
 from hansa.kernel.store import Action, ReadTx, Store, Tx

@@ -6,7 +6,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from hansa.exchange.errors import illegal
+from hansa.exchange.errors import conflict, illegal
 from hansa.exchange.kinds import AGREEMENTS, NEGOTIATIONS
 from hansa.exchange.model import (
     ContractNegotiation,
@@ -19,14 +19,8 @@ from hansa.exchange.model import (
 )
 from hansa.exchange.policies import agreement_flaws, agreement_of, check_policy
 from hansa.exchange.service.core import Asked, Core, Stale
-from hansa.exchange.service.work import (
-    NEGOTIATION_MACHINE,
-    Work,
-    check_active,
-    conflict,
-    machine_of,
-    termination_of,
-)
+from hansa.exchange.service.judging import check_active, machine_of, termination_of
+from hansa.exchange.service.work import NEGOTIATION_MACHINE, Work
 from hansa.exchange.state import Message
 from hansa.kernel import HansaError
 from hansa.kernel.store import Action

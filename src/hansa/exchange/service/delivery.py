@@ -18,6 +18,7 @@ from hansa.dialect import forgets_s
 from hansa.exchange.model import Process, Role, Step, TransferProcess, TransferState
 from hansa.exchange.ports import Opened
 from hansa.exchange.service.core import Asked
+from hansa.exchange.service.judging import machine_of, moved
 from hansa.exchange.service.planes import Planes, asks_plane
 from hansa.exchange.service.refusals import (
     ANSWER_BYTES_MAX,
@@ -27,7 +28,7 @@ from hansa.exchange.service.refusals import (
     process_of,
     refusal_text,
 )
-from hansa.exchange.service.work import DECIDE, REMIND, Work, machine_of, moved
+from hansa.exchange.service.work import DECIDE, REMIND, Work
 from hansa.exchange.state import TERMINATIONS, Message
 from hansa.exchange.wire_dsp_2025_1 import PeerAnswer, message_body, message_path, read_answer
 from hansa.kernel import HansaError, fault

@@ -7,13 +7,14 @@ from typing import Any
 import msgspec
 
 from hansa.dialect import makes_agreements_anew, restored_offer
-from hansa.exchange.errors import illegal, not_found
+from hansa.exchange.errors import conflict, illegal, not_found
 from hansa.exchange.kinds import NEGOTIATIONS, peer_key
 from hansa.exchange.model import ContractNegotiation, NegotiationState, Role, Step
 from hansa.exchange.policies import check_policy, same_terms
 from hansa.exchange.service.core import Asked
 from hansa.exchange.service.deciding import Decisions
-from hansa.exchange.service.work import Work, check_pids, conflict, judge, moved, owned
+from hansa.exchange.service.judging import check_pids, judge, moved, owned
+from hansa.exchange.service.work import Work
 from hansa.exchange.state import Message, Verdict
 from hansa.exchange.wire_dsp_2025_1 import Inbound, check_url
 from hansa.kernel import Code, HansaError

@@ -20,13 +20,9 @@ from hansa.exchange.model import (
 from hansa.exchange.service.agreements import AGREEMENT_ENDED
 from hansa.exchange.service.core import Asked
 from hansa.exchange.service.deciding import Decisions
+from hansa.exchange.service.judging import machine_of, moved
 from hansa.exchange.service.viewing import Viewing
-from hansa.exchange.service.work import (
-    TRANSFER_MACHINE,
-    Work,
-    machine_of,
-    moved,
-)
+from hansa.exchange.service.work import TRANSFER_MACHINE, Work
 from hansa.exchange.state import TERMINATIONS, Message
 from hansa.exchange.wire_dsp_2025_1 import PeerAnswer, read_answer
 from hansa.kernel import Code, HansaError

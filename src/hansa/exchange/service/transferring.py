@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from hansa.exchange.errors import illegal, not_found
+from hansa.exchange.errors import conflict, illegal, not_found
 from hansa.exchange.kinds import NEGOTIATIONS, TRANSFERS, peer_key
 from hansa.exchange.model import (
     Agreement,
@@ -18,15 +18,8 @@ from hansa.exchange.model import (
 )
 from hansa.exchange.service.agreements import AGREEMENT_ENDED, Agreements, known_agreement
 from hansa.exchange.service.core import Asked
-from hansa.exchange.service.work import (
-    Work,
-    check_active,
-    check_pids,
-    conflict,
-    judge,
-    moved,
-    owned,
-)
+from hansa.exchange.service.judging import check_active, check_pids, judge, moved, owned
+from hansa.exchange.service.work import Work
 from hansa.exchange.state import Message, Verdict, entry
 from hansa.exchange.wire_dsp_2025_1 import Inbound, check_url
 from hansa.kernel import Code, HansaError

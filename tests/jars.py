@@ -7,6 +7,7 @@ import os
 import shutil
 import signal
 import subprocess
+from collections.abc import Mapping
 from pathlib import Path
 
 import platformdirs
@@ -19,9 +20,10 @@ class JavaUnavailableError(Exception):
     """A Java program can't be had here; the text says what is missing."""
 
 
-def resolve(pom: Path) -> Path:
+def resolve(pom: Path, properties: Mapping[str, str] | None = None) -> Path:
     """Give the folder with the jars that a POM names; Maven fetches them when it is new.
 
+    `properties` replace those of the POM.
     JavaUnavailableError without a JDK or Maven, or when the artefacts can't be fetched.
     """
     for program in ("java", "javac", "mvn"):
@@ -29,7 +31,8 @@ def resolve(pom: Path) -> Path:
             raise JavaUnavailableError(
                 f"{program} is missing: apt-get install default-jdk-headless maven"
             )
-    digest = hashlib.sha256(pom.read_bytes()).hexdigest()[:12]
+    given = [f"-D{name}={value}" for name, value in (properties or {}).items()]
+    digest = hashlib.sha256(pom.read_bytes() + "".join(given).encode()).hexdigest()[:12]
     folder = Path(platformdirs.user_cache_dir("hansa")) / "java" / f"{pom.parent.name}-{digest}"
     if folder.exists():
         return folder
@@ -40,6 +43,7 @@ def resolve(pom: Path) -> Path:
             *("mvn", "--quiet", "--batch-mode", "--file", str(pom)),
             *("dependency:copy-dependencies", "-DincludeScope=runtime"),
             f"-DoutputDirectory={fresh}",
+            *given,
         ],
         capture_output=True,
         text=True,

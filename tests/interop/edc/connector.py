@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import subprocess
 import tempfile
@@ -16,7 +17,13 @@ from typing import Any
 from tests import jars
 from tests.ports import free_ports
 
-VERSION = "0.15.1"
+VERSION = os.environ.get("EDC") or "0.15.1"
+RELEASES = {
+    "0.15.1": {"edc": "0.15.1", "edc.cache": "0.14.0", "edc.public": "0.13.0"},
+    "0.14.0": {"edc": "0.14.0", "edc.cache": "0.14.0", "edc.public": "0.13.0"},
+    "0.13.0": {"edc": "0.13.0", "edc.cache": "0.13.0", "edc.public": "0.13.0"},
+}
+"""Releases that were tried, each with the versions of what it was published without."""
 _HERE = Path(__file__).parent
 _MAIN = "org.eclipse.edc.boot.system.runtime.BaseRuntime"
 _EXTENSIONS = "META-INF/services/org.eclipse.edc.spi.system.ServiceExtension"
@@ -36,7 +43,8 @@ def resolve() -> str:
 
     JavaUnavailableError when this machine can't have them.
     """
-    folder = jars.resolve(_HERE / "pom.xml")
+    parts = RELEASES.get(VERSION, {**RELEASES["0.15.1"], "edc": VERSION})
+    folder = jars.resolve(_HERE / "pom.xml", parts)
     classes = folder / "hansa-classes"
     if not (classes / _EXTENSIONS).exists():
         subprocess.run(

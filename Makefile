@@ -49,8 +49,8 @@ conformance-dps: $(VENV)/.test ## Run the 38 scenarios of Data Plane Signaling, 
 	-@$(BIN)/pytest -q -p no:randomly tests/conformance/dps --junitxml=build/conformance/dps.xml
 	@$(BIN)/python -m tests.conformance.dps.ids build/conformance/dps.xml build/conformance/dps.json
 
-interop-edc: $(VENV)/.test ## Trade with a real EDC connector both ways (needs a JDK and Maven)
-	@$(BIN)/python -m tests.interop.edc.run
+interop-edc: $(VENV)/.test ## Trade with a real EDC both ways; another release by EDC=0.14.0 (needs a JDK, Maven)
+	@EDC=$(EDC) $(BIN)/python -m tests.interop.edc.run
 
 bench-connector: $(VENV)/.test $(DIST) ## Measure the connector, write build/bench/connector.json
 	@$(BIN)/python -m tests.bench.connector

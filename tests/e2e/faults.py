@@ -14,6 +14,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 
 from aiohttp import ClientError, ClientSession, ClientTimeout, TCPConnector, web
+from tests.ports import PATIENCE_S
 
 _MESSAGES = re.compile(r"/dsp/2025-1/(negotiations|transfers)/")
 _HOP_BY_HOP = frozenset({"connection", "keep-alive", "transfer-encoding", "content-length", "date"})
@@ -64,12 +65,13 @@ class Proxy:
     def start(self) -> None:
         """Begin to listen."""
         self._thread.start()
-        assert self._ready.wait(10), "the proxy does not start"
+        assert self._ready.wait(PATIENCE_S), "the proxy does not start"
 
     def stop(self) -> None:
         """Close everything."""
-        self._loop.call_soon_threadsafe(self._stopping.set)
-        self._thread.join(10)
+        if self._ready.is_set():
+            self._loop.call_soon_threadsafe(self._stopping.set)
+            self._thread.join(PATIENCE_S)
 
     def hold(self, ending: str) -> None:
         """Keep back each message whose path ends so, until it is released."""
@@ -93,7 +95,7 @@ class Proxy:
             done.set()
 
         self._loop.call_soon_threadsafe(run)
-        assert done.wait(5)
+        assert done.wait(PATIENCE_S)
 
     def _hold(self, ending: str) -> None:
         self._held[ending] = asyncio.Event()

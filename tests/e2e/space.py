@@ -13,9 +13,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
+import psutil
+from tests.ports import PATIENCE_S
+
 from hansa.client import Client
 from hansa.node.home import Home, NodeFolder
-from hansa.node.processes import find
+from hansa.node.processes import find, wait_ready
 
 T = TypeVar("T")
 AUTHORITY = "authority"
@@ -38,7 +41,7 @@ class Space:
         }
 
     def hansa(
-        self, *arguments: str, check: bool = True, timeout_s: float = 120, **environment: str
+        self, *arguments: str, check: bool = True, timeout_s: float = 300, **environment: str
     ) -> subprocess.CompletedProcess[str]:
         """Run a command; its standard output and error are text."""
         done = subprocess.run(
@@ -88,11 +91,15 @@ class Space:
 
     def close(self) -> None:
         """Stop all nodes and close what is open."""
-        self.down()
-        for client in self._clients.values():
-            client.close()
-        for process in self._processes:
-            process.wait(10)
+        try:
+            self.down()
+        finally:
+            for client in self._clients.values():
+                client.close()
+            for process in self._processes:
+                if process.poll() is None:  # it did not answer, or was not asked, to stop
+                    process.terminate()
+                process.wait(PATIENCE_S)
 
     def start(self, name: str, **environment: str) -> subprocess.Popen[bytes]:
         """Start one node's process, as `hansa up` does, with more in its environment."""
@@ -110,6 +117,10 @@ class Space:
         self._latest[name] = process
         return process
 
+    def restart(self, name: str) -> None:
+        """Start one node again, as `hansa up` does, and wait until it is ready."""
+        wait_ready([(self.node(name), self.start(name))], 2 * PATIENCE_S)
+
     def ended(self, name: str) -> bool:
         """Say whether the last process that `start` made for a node is gone."""
         process = self._latest.get(name)
@@ -117,11 +128,9 @@ class Space:
 
     def kill(self, name: str) -> None:
         """End a node's process as `kill -9` does, and wait until it is gone."""
-        state = find(self.node(name))
-        if state.pid is None:
-            return
-        os.kill(state.pid, signal.SIGKILL)
-        wait_for(lambda: find(self.node(name)).pid is None, "the process to be gone")
+        pid = wait_for(lambda: find(self.node(name)).pid, f"{name} to answer")
+        os.kill(pid, signal.SIGKILL)
+        wait_for(lambda: _gone(pid), f"the process of {name} to be gone")
 
     def logs(self) -> str:
         """Give the end of each log."""
@@ -132,7 +141,14 @@ class Space:
         return "\n".join(found)
 
 
-def wait_for(look: Callable[[], T], what: str, timeout_s: float = 15.0) -> T:
+def _gone(pid: int) -> bool:
+    try:
+        return psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return True
+
+
+def wait_for(look: Callable[[], T | None], what: str, timeout_s: float = PATIENCE_S) -> T:
     """Wait until `look` gives something true, and give it."""
     deadline = time.monotonic() + timeout_s
     while True:

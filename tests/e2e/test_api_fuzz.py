@@ -49,7 +49,7 @@ def test_no_request_makes_the_node_fail(space: Space, described: Any) -> None:
     def send(case: Any) -> Any:
         if "p" in (case.path_parameters or {}):
             case.path_parameters["p"] = CONSUMER
-        return case.call(base_url=node.url, headers=headers, timeout=20)
+        return case.call(base_url=node.url, headers=headers, timeout=60)
 
     tried = 0
     for result in described.get_all_operations():

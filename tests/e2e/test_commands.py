@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from tests.e2e.space import CONSUMER, PROVIDER, Space, wait_for
+from tests.ports import PATIENCE_S
 
 from hansa.node.home import Home
 from hansa.node.processes import find
@@ -107,7 +108,7 @@ def test_a_signal_stops_a_space_in_the_foreground(
                 break
         process.send_signal(getattr(signal, number))
         steps = [json.loads(line)["step"] for line in process.stdout]
-        assert process.wait(30) == 0
+        assert process.wait(PATIENCE_S) == 0
     assert steps[-1] == "stop"
     status = json.loads(fresh_space.hansa("status", "--json").stdout)["nodes"]
     assert [node["pid"] for node in status] == [None, None, None]

@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 from tests.e2e.faults import CALM, STORM, Proxy
 from tests.e2e.space import AUTHORITY, CONSUMER, PROVIDER, Space, wait_for
-from tests.ports import free_port
+from tests.ports import PATIENCE_S, free_port
 
 from hansa.kernel import HansaError
 from hansa.node.processes import wait_ready
@@ -32,6 +32,11 @@ ENDED = ("COMPLETED", "TERMINATED")
 class Stormy(Space):
     """A space whose two cities reach each other through a proxy each."""
 
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder)
+        self.ports: dict[str, int] = {}
+        self.proxies: dict[str, Proxy] = {}
+
     def begin(self) -> None:
         """Tell the story in calm weather, then put the proxies between the cities."""
         self.up()
@@ -44,7 +49,7 @@ class Stormy(Space):
         for proxy in self.proxies.values():
             proxy.start()
         started = [(self.node(name), self.start(name)) for name in (AUTHORITY, *CITIES)]
-        wait_ready(started)
+        wait_ready(started, 2 * PATIENCE_S)
 
     def start(self, name: str, **environment: str) -> Any:
         """Start a node, a city at the port behind its proxy."""
@@ -52,10 +57,10 @@ class Stormy(Space):
             environment["HANSA_NODE__PORT"] = str(self.ports[name])
         return super().start(name, **environment)
 
-    def restart(self, name: str) -> None:
+    def kill_and_restart(self, name: str) -> None:
         """Kill a node and start it again."""
         self.kill(name)
-        wait_ready([(self.node(name), self.start(name))])
+        self.restart(name)
 
     def weather(self, calm: bool) -> None:
         """Make it calm or stormy for both cities."""
@@ -73,18 +78,21 @@ class Stormy(Space):
 
     def close(self) -> None:
         """Stop the nodes, then the proxies."""
-        super().close()
-        for proxy in getattr(self, "proxies", {}).values():
-            proxy.stop()
+        try:
+            super().close()
+        finally:
+            for proxy in self.proxies.values():
+                proxy.stop()
 
 
 @pytest.fixture(scope="module")
 def stormy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stormy]:
     space = Stormy(tmp_path_factory.mktemp("stormy"))
-    space.ports = {}
-    space.begin()
-    yield space
-    space.close()
+    try:
+        space.begin()
+        yield space
+    finally:
+        space.close()
 
 
 @pytest.fixture(autouse=True)
@@ -115,13 +123,26 @@ def agreed(stormy: Stormy, offer: dict[str, str]) -> str:
         assert now["state"] != "TERMINATED", now
         return now["agreement_id"] if now["state"] == "FINALIZED" else None
 
-    return wait_for(final, "the contract", 30)
+    return wait_for(final, "the contract")
 
 
 def peer_of(view: dict[str, Any]) -> str:
     """Give the counterparty's own id of a process."""
     other = "provider" if view["role"] == "consumer" else "consumer"
     return str(view["pids"][other])
+
+
+def known(stormy: Stormy, kind: str, process_id: str) -> str:
+    """Wait until the consumer noted the provider's id of a process; give it.
+
+    The provider's next message may be on its way before its answer to the request is read.
+    """
+
+    def noted() -> str | None:
+        found = peer_of(stormy.get(CONSUMER, f"/{kind}/{process_id}"))
+        return None if found == "None" else found
+
+    return wait_for(noted, f"the provider's id of {process_id}")
 
 
 def both(stormy: Stormy, kind: str, process_id: str) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -136,7 +157,7 @@ def both(stormy: Stormy, kind: str, process_id: str) -> tuple[dict[str, Any], di
     return mine, theirs
 
 
-def settled(stormy: Stormy, kind: str, process_id: str, timeout_s: float = 60) -> str:
+def settled(stormy: Stormy, kind: str, process_id: str, timeout_s: float = 2 * PATIENCE_S) -> str:
     """Wait until nothing of a process is on its way and both sides agree; give the state."""
     seen: list[Any] = []
 
@@ -238,10 +259,9 @@ def test_a_kill_in_each_state_of_a_negotiation(
     wait_for(lambda: proxy.caught(ending), f"a message to {ending}")
     if state != "START":
         sender = PROVIDER if receiver == CONSUMER else CONSUMER
-        mine = stormy.get(CONSUMER, f"/negotiations/{negotiation}")
-        pid = negotiation if sender == CONSUMER else peer_of(mine)
+        pid = negotiation if sender == CONSUMER else known(stormy, "negotiations", negotiation)
         assert stormy.get(sender, f"/negotiations/{pid}")["state"] == state
-    stormy.restart(victim)
+    stormy.kill_and_restart(victim)
     proxy.release()
     assert settled(stormy, "negotiations", negotiation) == "FINALIZED"
     agreement = stormy.get(CONSUMER, f"/negotiations/{negotiation}")["agreement_id"]
@@ -276,14 +296,14 @@ def test_a_kill_in_each_state_of_an_offered_negotiation(
 
     if state == "START":
         wait_for(lambda: proxy.caught(ending), f"a message to {ending}")
-        stormy.restart(victim)
+        stormy.kill_and_restart(victim)
         proxy.release()
     negotiation = str(wait_for(offered, "the offer"))
     stormy.post(CONSUMER, f"/negotiations/{negotiation}/accept")
     if state != "START":
         wait_for(lambda: proxy.caught(ending), f"a message to {ending}")
         assert stormy.get(PROVIDER, f"/negotiations/{provided}")["state"] == state
-        stormy.restart(victim)
+        stormy.kill_and_restart(victim)
         proxy.release()
     assert settled(stormy, "negotiations", negotiation) == "FINALIZED"
 
@@ -303,7 +323,7 @@ HELD_TRANSFER = [
 def act(stormy: Stormy, name: str, transfer_id: str, action: str) -> None:
     """Let a side act on a transfer of the consumer's."""
     if name == PROVIDER:
-        transfer_id = peer_of(stormy.get(CONSUMER, f"/transfers/{transfer_id}"))
+        transfer_id = known(stormy, "transfers", transfer_id)
     body = {"reason": "a test"} if action in ("suspend", "terminate") else {}
     stormy.post(name, f"/transfers/{transfer_id}/{action}", body)
 
@@ -334,7 +354,7 @@ def test_a_kill_in_each_state_of_a_transfer(
         proxy.hold(ending)
         act(stormy, *action[:1], transfer, action[1])
     wait_for(lambda: proxy.caught(ending), f"a message to {ending}")
-    stormy.restart(victim)
+    stormy.kill_and_restart(victim)
     proxy.release()
     assert settled(stormy, "transfers", transfer) == end
     if end == "STARTED":

@@ -16,19 +16,15 @@ from typing import Any
 
 import pytest
 from tests.e2e.space import AUTHORITY, CONSUMER, PROVIDER, Space, wait_for
+from tests.ports import PATIENCE_S
 
 from hansa.kernel import HansaError
-from hansa.node.processes import find, wait_ready
+from hansa.node.processes import find
 
 KILLS = int(os.environ.get("SOAK_KILLS", "4"))
 SOAK = "SOAK_KILLS" in os.environ
 NODES = (AUTHORITY, PROVIDER, CONSUMER)
 C = f"/participants/{CONSUMER}"
-
-
-def restart(space: Space, name: str) -> None:
-    """Start one node again, as `hansa up` does."""
-    wait_ready([(space.node(name), space.start(name))])
 
 
 @pytest.fixture(scope="module")
@@ -43,7 +39,7 @@ def offer(space: Space) -> dict[str, str]:
     }
 
 
-def finish(space: Space, negotiation_id: str, timeout_s: float = 60) -> dict[str, Any]:
+def finish(space: Space, negotiation_id: str, timeout_s: float = 2 * PATIENCE_S) -> dict[str, Any]:
     """Wait until a negotiation is final on both sides; give the agreement."""
 
     def final() -> str | None:
@@ -84,7 +80,7 @@ def read_once(space: Space, agreement_id: str) -> None:
         except HansaError:
             return False
 
-    wait_for(answered, "a governed answer", 60)
+    wait_for(answered, "a governed answer", 2 * PATIENCE_S)
 
 
 BOUNDARIES = [
@@ -97,32 +93,47 @@ SAMPLE = BOUNDARIES if SOAK else BOUNDARIES[1::7]
 
 
 @pytest.fixture
-def kept_up(space: Space) -> Iterator[None]:
-    """Start again each node that ended, as an operator with `hansa up` would."""
-    stopping = threading.Event()
+def kept_up(space: Space) -> Iterator[threading.Lock]:
+    """Start again each node that ended, as an operator with `hansa up` would.
+
+    Who ends and starts one by hand holds the lock.
+    """
+    stopping, by_hand = threading.Event(), threading.Lock()
 
     def keep() -> None:
         while not stopping.wait(0.05):
             for name in NODES:
-                folder = space.node(name)
-                if find(folder).pid is None and space.ended(name):
-                    restart(space, name)
+                with by_hand:
+                    if find(space.node(name)).pid is None and space.ended(name):
+                        space.restart(name)
 
     thread = threading.Thread(target=keep)
     thread.start()
-    yield
+    yield by_hand
     stopping.set()
-    thread.join(30)
+    thread.join(4 * PATIENCE_S)
     for name in NODES:
-        wait_for(lambda name=name: find(space.node(name)).ready, f"{name} to be back", 30)
+        wait_for(lambda name=name: find(space.node(name)).ready, f"{name} to be back")
 
 
 @pytest.mark.parametrize(("node", "point", "number"), SAMPLE)
 def test_a_kill_at_a_boundary_loses_nothing(
-    space: Space, offer: dict[str, str], kept_up: None, node: str, point: str, number: int
+    space: Space, offer: dict[str, str], kept_up: threading.Lock, node: str, point: str, number: int
 ) -> None:
-    space.kill(node)
-    space.start(node, HANSA_FAULT_KILL=f"{point}:{number}")
+    with kept_up:
+        space.kill(node)
+        process = space.start(node, HANSA_FAULT_KILL=f"{point}:{number}")
+    try:
+        go_through(space, offer)
+    finally:
+        with kept_up:
+            if process.poll() is None:  # it did not come to its end: it must not later
+                space.kill(node)
+                space.restart(node)
+
+
+def go_through(space: Space, offer: dict[str, str]) -> None:
+    """Conclude a contract and read a page of its data."""
 
     def asked() -> str | None:
         try:
@@ -130,7 +141,7 @@ def test_a_kill_at_a_boundary_loses_nothing(
         except HansaError:
             return None
 
-    negotiation_id = wait_for(asked, "an acknowledged request", 40)
+    negotiation_id = wait_for(asked, "an acknowledged request", 2 * PATIENCE_S)
     agreement = finish(space, negotiation_id)
     read_once(space, agreement["id"])
 
@@ -155,7 +166,7 @@ def trading(space: Space, offer: dict[str, str]) -> Iterator[list[str]]:
     thread.start()
     yield acknowledged
     stopping.set()
-    thread.join(20)
+    thread.join(2 * PATIENCE_S)
 
 
 def test_random_kills_lose_nothing_that_was_acknowledged(space: Space, trading: list[str]) -> None:
@@ -165,7 +176,7 @@ def test_random_kills_lose_nothing_that_was_acknowledged(space: Space, trading: 
         victim = chance.choice(NODES)
         space.kill(victim)
         time.sleep(chance.uniform(0, 0.2))
-        restart(space, victim)
+        space.restart(victim)
         if SOAK:
             line = f"kill {number + 1} of {KILLS}: {victim}, {len(trading)} acknowledged\n"
             sys.stderr.write(line)
@@ -173,6 +184,6 @@ def test_random_kills_lose_nothing_that_was_acknowledged(space: Space, trading: 
     acknowledged = list(trading)
     assert acknowledged
     for negotiation_id in acknowledged:
-        finish(space, negotiation_id, 90)
+        finish(space, negotiation_id)
     known = space.client(CONSUMER).get(f"{C}/agreements")["items"]
     read_once(space, known[0]["id"])

@@ -194,9 +194,11 @@ def receiving() -> Iterator[str]:
     _Receiver.got.clear()
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), _Receiver)
     threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield f"http://localhost:{server.server_address[1]}/"
-    server.shutdown()
-    server.server_close()
+    try:
+        yield f"http://localhost:{server.server_address[1]}/"
+    finally:
+        server.shutdown()
+        server.server_close()
 
 
 def test_a_webhook_hears_of_a_change_although_its_node_was_killed(
@@ -210,7 +212,7 @@ def test_a_webhook_hears_of_a_change_although_its_node_was_killed(
         trading.kill(PROVIDER)
         _Receiver.status = 204
         trading.start(PROVIDER)
-        wait_for(lambda: _told(trading, made["id"]), "the event", 30)
+        wait_for(lambda: _told(trading, made["id"]), "the event")
         assert len({name for name, _ in _Receiver.got}) == 1
         assert _Receiver.got[-1][1]["type"] == "dataset.published"
         assert run(trading, "webhook", "test", made["id"], node=PROVIDER)["ok"] is True

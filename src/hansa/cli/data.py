@@ -156,6 +156,8 @@ def catalogue_command(words: str, node: str | None, home: Path | None, as_json: 
         lines += [f"    {offer['id']}  {offer['terms']['summary']}" for offer in item["offers"]]
     show(answer, as_json, lines or ["Nothing found."])
     for member in answer["publishers"]:
+        if member["more"]:
+            click.echo(f"{member['title']} has more: search for words.", err=True)
         if not member["reachable"]:
             why = f": {member['error']}" if member["error"] else ""
             click.echo(f"{member['title']} can't be reached{why}", err=True)

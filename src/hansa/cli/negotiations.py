@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shlex
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,9 +23,10 @@ from hansa.cli.options import (
     show,
     tell,
 )
+from hansa.cli.talk import add_action, awaited, print_log, print_messages
 
 if TYPE_CHECKING:
-    from hansa.client import Message, Negotiation, Participant, Transfer
+    from hansa.client import Negotiation, Participant
 
 Json = dict[str, Any]
 _DAY_S = 86_400.0
@@ -47,19 +48,6 @@ def _answers(negotiation_id: str, actions: Sequence[str]) -> list[str]:
     return [text.format(id=negotiation_id) for name, text in _NEXT.items() if name in actions]
 
 
-def print_messages(messages: Iterable[Message], quiet: bool) -> None:
-    """Print messages, one line each: when, what it means, and why it has not arrived."""
-    for message in messages:
-        say(f"  {message.at.astimezone():%H:%M:%S}  {told(message)}", quiet)
-
-
-def told(message: Message) -> str:
-    """Give a message as a sentence, with why it has not arrived when it has not."""
-    if message.delivered or not message.error:
-        return message.summary
-    return f"{message.summary}  (on its way: {message.error})"
-
-
 def _report(found: Negotiation, quiet: bool) -> None:
     """Print how a negotiation stands and what can be done; end with the status of that."""
     end = end_of_process(found, over=found.state == "FINALIZED")
@@ -78,17 +66,6 @@ def _report(found: Negotiation, quiet: bool) -> None:
         say(awaited(found), quiet)
         say(f"Next: hansa negotiation follow {found.id}", quiet)
     leave(end)
-
-
-def awaited(found: Negotiation | Transfer) -> str:
-    """Say what something that is not over waits for."""
-    if found.delivery is not None and found.delivery.error:
-        return f"{found.counterparty.title} is not reached yet: {found.delivery.error}"
-    if found.pending:
-        return f"It is on its way to {found.counterparty.title}."
-    if found.state == "STARTED":
-        return "It runs on."
-    return f"It waits for {found.counterparty.title}."
 
 
 @click.command("negotiate")
@@ -190,10 +167,7 @@ def show_negotiation(negotiation: str, node: str | None, home: Path | None, as_j
     click.echo(f"{found.dataset_title} with {found.counterparty.title}: {found.state}")
     for text in found.terms.sentences:
         click.echo(f"  {text}")
-    for message in found.messages:
-        click.echo(f"  {message.at.astimezone():%d %b %H:%M:%S}  {told(message)}")
-    if found.messages_left_out:
-        click.echo(f"  {found.messages_left_out} messages between the first and the last are gone")
+    print_log(found)
     following = ""
     if found.refusal is not None:
         following = found.refusal.next
@@ -220,37 +194,18 @@ def follow_negotiation(
     _finish(city, negotiation, approve=False, wait_s=wait_s, as_json=as_json)
 
 
-def _verb(name: str, done: str, words: str, *, reason: bool = False) -> Callable[..., None]:
-    """Make a command that does one of a negotiation's actions."""
-
-    def command(
-        negotiation: str,
-        node: str | None,
-        home: Path | None,
-        as_json: bool,
-        reason: str | None = None,
-    ) -> None:
-        _, client, base = connect(node, home)
-        body = {} if reason is None else {"reason": reason}
-        found = client.post(path_of(base, "negotiations", negotiation, name), body)
-        follow = f"Next: hansa negotiation follow {found['id']}"
-        show(found, as_json, [done, *([] if name == "terminate" else [follow])])
-
-    command.__doc__ = words
-    made: Callable[..., None] = click.argument("negotiation")(node_options(command))
-    if reason:
-        made = click.option("--reason", required=True, help="The other side reads it.")(made)
-    return negotiation_command.command(name)(made)
+def _add(action: str, done: str, words: str) -> None:
+    add_action(negotiation_command, action, done, words, then="follow")
 
 
-_verb("accept", "Accepted.", "Accept the provider's offer, as consumer.")
-_verb("agree", "Agreed.", "Agree to the terms on the table, as provider.")
-_verb("verify", "Confirmed.", "Confirm the agreement, as consumer.")
-_verb("finalize", "Concluded.", "Conclude the contract, as provider.")
-_verb("retry", "Sending again.", "Send the message that is on its way now.")
-_verb("adopt", "Taken over.", "Take over the other side's state, when both sides disagree.")
-_verb("replay", "Begun anew.", "Begin a new negotiation on the same terms.")
-_verb("terminate", "Ended.", "End a negotiation.", reason=True)
+_add("accept", "Accepted.", "Accept the provider's offer, as consumer.")
+_add("agree", "Agreed.", "Agree to the terms on the table, as provider.")
+_add("verify", "Confirmed.", "Confirm the agreement, as consumer.")
+_add("finalize", "Concluded.", "Conclude the contract, as provider.")
+_add("retry", "Sending again.", "Send the message that is on its way now.")
+_add("adopt", "Taken over.", "Take over the other side's state, when both sides disagree.")
+_add("replay", "Begun anew.", "Begin a new negotiation on the same terms.")
+add_action(negotiation_command, "terminate", "Ended.", "End a negotiation.", reason=True)
 
 
 @negotiation_command.command("counter")

@@ -6,14 +6,12 @@ import json
 import shlex
 import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from hansa.cli.ends import End, end_of_process, leave
-from hansa.cli.negotiations import awaited, print_messages, told
 from hansa.cli.options import (
     address_of,
     connect,
@@ -25,6 +23,7 @@ from hansa.cli.options import (
     show,
     tell,
 )
+from hansa.cli.talk import add_action, awaited, print_log, print_messages
 from hansa.kernel.errors import Code, HansaError
 
 if TYPE_CHECKING:
@@ -61,10 +60,7 @@ def show_transfer(transfer: str, node: str | None, home: Path | None, as_json: b
         return
     found = partner(connected).transfer(transfer)
     click.echo(f"{found.dataset_title} ({found.format}): {found.state}, {_progress(found)}")
-    for message in found.messages:
-        click.echo(f"  {message.at.astimezone():%d %b %H:%M:%S}  {told(message)}")
-    if found.messages_left_out:
-        click.echo(f"  {found.messages_left_out} messages between the first and the last are gone")
+    print_log(found)
     if found.refusal is not None:
         click.echo(found.refusal.sentence)
         tell(f"Next: {found.refusal.next}")
@@ -270,34 +266,16 @@ def fetch_transfer(
     show(done, as_json, [f"{file}: {done['bytes']} bytes"])
 
 
-def _verb(command_name: str, action: str, done: str, words: str, *, reason: bool = False) -> None:
-    """Make a command that does one of a transfer's actions."""
-
-    def command(
-        transfer: str,
-        node: str | None,
-        home: Path | None,
-        as_json: bool,
-        reason: str | None = None,
-    ) -> None:
-        _, client, base = connect(node, home)
-        body = {} if reason is None else {"reason": reason}
-        found = client.post(path_of(base, "transfers", transfer, action), body)
-        show(found, as_json, [done, f"Next: hansa transfer show {found['id']}"])
-
-    command.__doc__ = words
-    made: Callable[..., None] = click.argument("transfer")(node_options(command))
-    if reason:
-        made = click.option("--reason", required=True, help="The other side reads it.")(made)
-    transfer_command.command(command_name)(made)
+def _add(action: str, done: str, words: str, *, name: str = "", reason: bool = False) -> None:
+    add_action(transfer_command, action, done, words, name=name, then="show", reason=reason)
 
 
-_verb("approve", "start", "Starting.", "Start a transfer that waits for you, as provider.")
-_verb("suspend", "suspend", "Paused.", "Pause a transfer; only you can resume it.", reason=True)
-_verb("resume", "resume", "Going on.", "Go on with a transfer that you paused.")
-_verb("complete", "complete", "Completed.", "Say that all data have been moved.")
-_verb("adopt", "adopt", "Taken over.", "Take over the other side's state, when both disagree.")
-_verb("retry", "retry", "Sending again.", "Send the message that is on its way now.")
-_verb("download", "download", "Fetching to the node.", "Fetch all bytes to this node, or go on.")
-_verb("terminate", "terminate", "Ended.", "End a transfer; the agreement stays.", reason=True)
-_verb("end", "terminate", "Ended.", "End a transfer, as `terminate` does.", reason=True)
+_add("start", "Starting.", "Start a transfer that waits for you, as provider.", name="approve")
+_add("suspend", "Paused.", "Pause a transfer; only you can resume it.", reason=True)
+_add("resume", "Going on.", "Go on with a transfer that you paused.")
+_add("complete", "Completed.", "Say that all data have been moved.")
+_add("adopt", "Taken over.", "Take over the other side's state, when both disagree.")
+_add("retry", "Sending again.", "Send the message that is on its way now.")
+_add("download", "Fetching to the node.", "Fetch all bytes to this node, or go on.")
+_add("terminate", "Ended.", "End a transfer; the agreement stays.", reason=True)
+_add("terminate", "Ended.", "End a transfer, as `terminate` does.", name="end", reason=True)

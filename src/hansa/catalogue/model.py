@@ -270,6 +270,7 @@ def _readers(dataset: Dataset) -> tuple[str, ...]:
 
 DATASET: Kind[Dataset] = Kind(
     name="catalogue_dataset",
+    often=True,
     type=Dataset,
     key=lambda dataset: dataset.id,
     indexes={

@@ -44,8 +44,9 @@ _PROCESS = {
 }
 
 NEGOTIATIONS = Kind(
-    "exchange_negotiation", ContractNegotiation, key=lambda item: item.id, indexes=_PROCESS
-)
+    "exchange_negotiation", ContractNegotiation, key=lambda item: item.id, indexes=_PROCESS,
+    often=True,
+)  # fmt: skip
 AGREEMENTS = Kind("exchange_agreement", Agreement, key=lambda item: item.id, indexes=_HELD)
 TRANSFERS = Kind("exchange_transfer", TransferProcess, key=lambda item: item.id, indexes=_PROCESS)
 MESSAGES = Kind(

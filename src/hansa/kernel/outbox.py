@@ -37,6 +37,7 @@ ACTIONS = Counter(
     ["result"],
     registry=REGISTRY,
 )
+_DONE = ACTIONS.labels("done")
 
 LEASE_RETRY_S = 1.0
 """When to look again after the outbox could not be read."""
@@ -261,7 +262,7 @@ class Reconciler:
             except Exception as error:  # noqa: BLE001 - whatever it is, the action is tried again
                 await self._failed(store, action, machine, error, facts)
             else:
-                ACTIONS.labels("done").inc()
+                _DONE.inc()
                 log.debug("outbox.done", **facts)
 
     async def _failed(

@@ -21,7 +21,9 @@ from hansa.node.feeding import RECEIVED_PATH, Pushing
 from hansa.policy import AttributeInfo, Cut, Scope, Usage, compile_policy, explain
 
 DATA_PATH = "data/ngsi-ld/v1"
-KNOWN_DATASETS = Kind("node_known_dataset", RemoteDataset, key=lambda dataset: dataset.id)
+KNOWN_DATASETS = Kind(
+    "node_known_dataset", RemoteDataset, key=lambda dataset: dataset.id, often=True
+)
 
 
 class Questions:

@@ -57,6 +57,31 @@ async def test_version_0_means_not_there_yet(store: Store) -> None:
     assert refused.value.code is Code.precondition_failed
 
 
+async def test_a_transaction_changes_what_it_read_as_often_as_it_likes(store: Store) -> None:
+    await _put(store, Note("a", "open"), Note("b", "open"))
+
+    def job(tx: Tx) -> tuple[int, int, bool, bool, int]:
+        assert tx.get(NOTE, "a") == Note("a", "open")
+        assert tx.get(NOTE, "b") == Note("b", "open")
+        versions = tx.put(NOTE, Note("a", "shut")), tx.put(NOTE, Note("a", "lost"))
+        gone = tx.delete(NOTE, "b"), tx.delete(NOTE, "b")
+        return *versions, *gone, tx.put(NOTE, Note("b", "new"), expected_version=0)
+
+    assert await store.write(job) == (2, 3, True, False, 1)
+    assert await _ids(store, {"state": "open"}) == await _ids(store, {"state": "shut"}) == []
+    assert await _ids(store, {"state": "lost"}) == ["a"]
+    assert await _ids(store, {"state": "new"}) == ["b"]
+
+
+async def test_what_is_often_read_is_what_was_put_last(store: Store) -> None:
+    kind = Kind("often", Note, lambda note: note.id, often=True)
+    for state in ("open", "shut", "open"):
+        await store.write(lambda tx, state=state: tx.put(kind, Note("a", state)))  # type: ignore[misc]
+        found = [await store.read(lambda tx: tx.get(kind, "a")) for _ in range(2)]
+        assert found == [Note("a", state)] * 2
+    assert found[0] is found[1]
+
+
 async def test_an_insert_does_not_replace(store: Store) -> None:
     await store.write(lambda tx: tx.insert(NOTE, Note("a", "open")))
     with pytest.raises(HansaError) as refused:

@@ -182,7 +182,7 @@ async def _tell(listeners: list[Listener[X]], item: X) -> None:
     for listener in listeners:
         try:
             answer = listener(item)
-            if inspect.isawaitable(answer):
+            if answer is not None and inspect.isawaitable(answer):
                 await answer
         except Exception as error:  # noqa: BLE001 - a listener must not undo what is committed
             _log.error("listener_failed", error=type(error).__name__, exc_info=error)

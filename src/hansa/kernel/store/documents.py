@@ -21,6 +21,8 @@ from hansa.kernel.store.ports import Action, Condition, Found, Kind, Taker
 
 T = TypeVar("T", bound=msgspec.Struct)
 
+_Held = tuple[int, int, bytes]
+"""A document's row: its number, its version, its index pairs."""
 _PROBES = (32, 512)
 _FORGET_MAX = 4
 _ACTION = "id, machine, process, name, body, due, attempts, error, dead"
@@ -28,6 +30,9 @@ _ONE_ACTION = f"SELECT {_ACTION} FROM action WHERE participant = ? AND id = ?"  
 _GET = "SELECT body FROM record WHERE participant = ? AND kind = ? AND key = ?"
 _VERSION = "SELECT version FROM record WHERE participant = ? AND kind = ? AND key = ?"
 _HELD = "SELECT id, version, indexed FROM record WHERE participant = ? AND kind = ? AND key = ?"
+_GET_HELD = (
+    "SELECT id, version, indexed, body FROM record WHERE participant = ? AND kind = ? AND key = ?"
+)
 _COUNT = "SELECT count(*) FROM record WHERE participant = ? AND kind = ?"
 _PROBE = (
     "SELECT count(*) FROM (SELECT 1 FROM record_index"
@@ -241,9 +246,28 @@ class Documents(ReadDocuments):
 
     def __init__(self, participant: str, clock: Clock) -> None:
         super().__init__(participant, clock)
+        self._held: dict[tuple[str, str], _Held] = {}
         self.outbox_changed = False
         self.taker: Taker | None = None
         self.handed: dict[str, Action] = {}
+
+    def get(self, kind: Kind[T], key: str) -> T | None:
+        """Give the document with this key, or None; `put` need not look for its row again."""
+        if not rows.fits(key, rows.KEY_BYTES_MAX):
+            return None
+        found = self._run(_GET_HELD, (self.participant, kind.name, key))
+        if not found:
+            return None
+        self._held[kind.name, key] = found[0][:3]
+        return rows.decode(kind, found[0][3])
+
+    def _row(self, kind: Kind[T], key: str) -> _Held | None:
+        """Give where a document stands, for a change: what `get` saw is not looked for again."""
+        held = self._held.pop((kind.name, key), None)
+        if held is None:
+            found = self._run(_HELD, (self.participant, kind.name, key))
+            held = found[0] if found else None
+        return held
 
     def put(self, kind: Kind[T], document: T, *, expected_version: int | None = None) -> int:
         """Insert or replace; give the new version.
@@ -251,8 +275,8 @@ class Documents(ReadDocuments):
         HansaError precondition_failed when the version is not `expected_version` (0: not there).
         """
         key = rows.checked(kind.key(document), "key")
-        held = self._run(_HELD, (self.participant, kind.name, key))
-        version = int(held[0][1]) if held else 0
+        held = self._row(kind, key)
+        version = int(held[1]) if held else 0
         if expected_version is not None and expected_version != version:
             raise HansaError(
                 Code.precondition_failed,
@@ -264,7 +288,7 @@ class Documents(ReadDocuments):
         if not held:
             self.insert(kind, document)
             return 1
-        record, before = held[0][0], rows.decode_entries(held[0][2])
+        record, before = held[0], rows.decode_entries(held[2])
         pairs = rows.entries(kind, document)
         indexed = rows.encode_entries(pairs)
         self._run(_UPDATE, (version + 1, indexed, rows.encode(document), record))
@@ -291,11 +315,11 @@ class Documents(ReadDocuments):
         """Delete; True when it was there."""
         if not rows.fits(key, rows.KEY_BYTES_MAX):
             return False
-        held = self._run(_HELD, (self.participant, kind.name, key))
-        if not held:
+        held = self._row(kind, key)
+        if held is None:
             return False
-        self._unindex(kind, key, set(rows.decode_entries(held[0][2])))
-        self._run("DELETE FROM record WHERE id = ?", (held[0][0],))
+        self._unindex(kind, key, set(rows.decode_entries(held[2])))
+        self._run("DELETE FROM record WHERE id = ?", (held[0],))
         return True
 
     def _index(self, kind: Kind[T], key: str, record: int, pairs: list[tuple[str, str]]) -> None:

@@ -30,13 +30,16 @@ class Kind(Generic[T]):
     """Declare a kind of document: its name, struct type, key and the fields it is found by.
 
     Every index gives one string or None per document (None: not indexed) or a tuple of strings
-    (found by each). Keys that should list in order of creation come from `Ids.new()`.
+    (found by each). Keys that should list in order of creation come from `Ids.new()`. Of a kind
+    that is `often` read, who reads the same bytes again may be given the same object: nobody
+    changes what a document holds (dicts and lists) in place.
     """
 
     name: str
     type: type[T]
     key: Callable[[T], str]
     indexes: Mapping[str, Callable[[T], str | tuple[str, ...] | None]] = field(default_factory=dict)
+    often: bool = False
 
 
 Condition = tuple[str, tuple[str, ...]]

@@ -40,6 +40,7 @@ class SqliteDatabase:
         self.clock = clock
         self._closed = False
         self._wakes: list[Callable[[], None]] = []
+        self._stores: dict[str, SqliteStore] = {}
         self.taker: Taker | None = None
 
     @classmethod
@@ -77,8 +78,12 @@ class SqliteDatabase:
 
     def store(self, participant: str) -> SqliteStore:
         """Give the store of one participant."""
-        rows.checked(participant, "participant", rows.NAME_BYTES_MAX)
-        return SqliteStore(participant, self, self._writer, self._reader, self._slow)
+        store = self._stores.get(participant)
+        if store is None:
+            rows.checked(participant, "participant", rows.NAME_BYTES_MAX)
+            store = SqliteStore(participant, self, self._writer, self._reader, self._slow)
+            self._stores[participant] = store
+        return store
 
     def on_enqueued(self, wake: Callable[[], None]) -> None:
         """Register what is called, on the event loop, after a commit that changed the outbox."""
@@ -101,7 +106,7 @@ class SqliteDatabase:
     ) -> list[tuple[str, Action]]:
         """Take due actions until `now + lease_s`, at most one of each process."""
         parameters = leases.leasable_parameters(now, limit)
-        if not self._reader.run(lambda c: c.execute(leases.LEASABLE, parameters).fetchall()):
+        if not self._read(leases.LEASABLE, parameters):
             return []
 
         def job(connection: apsw.Connection) -> tuple[list[tuple[Any, ...]], bool, Handed]:
@@ -134,10 +139,12 @@ class SqliteDatabase:
 
     async def next_due(self, *, after: datetime) -> datetime | None:
         """Give the earliest instant after `after` at which an action is due or a lease ends."""
-        parameters = (rows.micros(after),)
-        found = self._reader.run(lambda c: c.execute(leases.NEXT_READY, parameters).fetchall())
-        at = found[0][0]
+        at = self._read(leases.NEXT_READY, (rows.micros(after),))[0][0]
         return rows.instant(at) if isinstance(at, int) else None
+
+    def _read(self, sql: str, parameters: Sequence[Any]) -> list[tuple[Any, ...]]:
+        connection = self._reader.connection
+        return self._reader.run(lambda c: c.execute(sql, parameters).fetchall(), connection)
 
     async def close(self) -> None:
         """Finish what is queued and close."""
@@ -166,14 +173,17 @@ class SqliteStore:
         self._reader = reader
         self._slow = slow
         self._clock = database.clock
+        self._view = SqliteReadTx(reader.connection, participant, self._clock)
 
     async def read(self, job: Callable[[ReadTx], R], *, slow: bool = False) -> R:
         """Run `job` on a consistent view: at once on the event loop, or in a thread if `slow`."""
+        if not slow:
+            return self._reader.run(job, self._view)
 
         def run(connection: apsw.Connection) -> R:
             return job(SqliteReadTx(connection, self.participant, self._clock))
 
-        return await self._slow.run(run) if slow else self._reader.run(run)
+        return await self._slow.run(run)
 
     async def write(self, job: Callable[[Tx], R], *, slow: bool = False) -> R:
         """Run `job` in the next group commit (in the writer's thread if `slow`); then return."""

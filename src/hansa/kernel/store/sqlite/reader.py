@@ -14,6 +14,7 @@ from hansa.kernel.store.sqlite.connection import translated
 from hansa.kernel.store.threads import Threads
 
 R = TypeVar("R")
+V = TypeVar("V")
 
 STEPS_PER_CHECK = 20_000
 """SQLite instructions between two looks at the clock (about a millisecond)."""
@@ -26,7 +27,7 @@ class Reader:
     """One read-only connection, used by one thread at a time, with a time limit for each job."""
 
     def __init__(self, connection: apsw.Connection, clock: Clock, limit_s: float) -> None:
-        self._connection = connection
+        self.connection = connection
         self._clock = clock
         self._limit_s = limit_s
         self._ends_s = 0.0
@@ -34,15 +35,15 @@ class Reader:
         connection.execute("PRAGMA query_only = ON").fetchall()
         connection.set_progress_handler(self._is_late, STEPS_PER_CHECK)
 
-    def run(self, job: Callable[[apsw.Connection], R]) -> R:
-        """Run `job` in a read transaction; HansaError too_complex when it passes the limit."""
-        connection = self._connection
+    def run(self, job: Callable[[V], R], view: V) -> R:
+        """Run `job` on a view of ours in a transaction; HansaError too_complex past the limit."""
+        connection = self.connection
         if self._closed:
             raise HansaError(Code.unavailable, "The store is closed.", "Start the node again.")
         self._ends_s = self._clock.monotonic_s() + self._limit_s
         try:
             connection.execute("BEGIN")
-            return job(connection)
+            return job(view)
         except apsw.InterruptError as error:
             raise HansaError(
                 Code.too_complex,
@@ -58,7 +59,7 @@ class Reader:
     def close(self) -> None:
         """Close the connection."""
         self._closed = True
-        self._connection.close()
+        self.connection.close()
 
     def _is_late(self) -> bool:
         return self._clock.monotonic_s() > self._ends_s
@@ -88,4 +89,4 @@ class SlowReaders:
         if reader is None:
             reader = self._own.reader = self._connect()
             self._opened.append(reader)
-        return reader.run(job)
+        return reader.run(job, reader.connection)

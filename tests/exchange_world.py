@@ -66,7 +66,8 @@ def message(wire_type: str, **members: Any) -> dict[str, Any]:
 class Wire:
     """Deliver requests to the app of a host; a fault may drop a request or an answer.
 
-    `fault(host, path, body)` gives None, `down`, `lose-answer`, `twice`, or a status to answer.
+    `fault(host, path, body)` gives None, `down`, `lose-answer`, `twice`, or a status to answer,
+    `429 7` with the seconds to wait.
     """
 
     def __init__(self) -> None:
@@ -94,8 +95,9 @@ class Wire:
         fault = self.fault(host, parts.path, body or b"") if self.fault else None
         if fault == "down" or host not in self.apps:
             raise HansaError(Code.outbound_failed, f"{host} could not be reached.")
-        if fault is not None and fault.isdigit():
-            return OutboundResponse(int(fault), {}, b"")
+        if fault is not None and fault[0].isdigit():
+            status, _, wait = fault.partition(" ")
+            return OutboundResponse(int(status), {"retry-after": wait} if wait else {}, b"")
         if fault == "twice":
             await call(self.apps[host], method, parts.path, sent, body or b"")
         answer = await call(self.apps[host], method, parts.path, sent, body or b"")
@@ -456,7 +458,7 @@ async def world_in(folder: Path, limits: ExchangeLimits = QUICK) -> AsyncIterato
         await world.close()
 
 
-async def until(check: Callable[[], Awaitable[bool]], timeout_s: float = 5.0) -> None:
+async def until(check: Callable[[], Awaitable[bool]], timeout_s: float = 60.0) -> None:
     """Wait until a check holds."""
     async with asyncio.timeout(timeout_s):
         while not await check():  # noqa: ASYNC110 - the check reads a database

@@ -26,7 +26,7 @@ from hansa.catalogue.wire_dsp_2025_1 import (
 from hansa.identity import Caller
 from hansa.kernel import Code, HansaError
 from hansa.kernel.jsonld import DSP_CONTEXT_URL, is_plain, to_dsp_compact
-from hansa.kernel.problem import read_body, wall
+from hansa.kernel.problem import error_headers, read_body, wall
 
 BODY_BYTES_MAX = 64 * 1024
 _PAGE_SIZE = 50
@@ -59,8 +59,7 @@ def _json(
 
 def _refusal(error: HansaError) -> Response:
     """Answer with a CatalogError (DSP 2025-1 6)."""
-    headers = {"WWW-Authenticate": "Bearer"} if error.status == 401 else None
-    return _json(catalog_error(error), error.status, headers)
+    return _json(catalog_error(error), error.status, error_headers(error))
 
 
 async def _caller(request: Request, served: Served) -> Caller:

@@ -315,7 +315,9 @@ class _Push:
         over = code in _OVER or code in _HOPELESS
         over = over or (known is not None and bool(known.facts.get("permanent")))
         self._failures += 1
-        wait_s = None if over else self._retry.delay_s(self._failures, self._chance())
+        asked_s = 0.0 if known is None else float(known.facts.get("retry_after_s", 0.0))
+        delay_s = max(asked_s, self._retry.delay_s(self._failures, self._chance()))
+        wait_s = None if over else delay_s
         theirs = error is self._theirs or (known is not None and known.status in _DECIDED)
         reason = reason_of(error)
         self._note(

@@ -12,6 +12,7 @@ from hansa.exchange.model import ContractNegotiation, Process
 from hansa.exchange.state import Message
 from hansa.exchange.wire_dsp_2025_1 import error_body
 from hansa.kernel import Code, HansaError
+from hansa.kernel.problem import error_headers
 
 _log = structlog.get_logger("hansa.exchange")
 _STATUS = {403: 400, 409: 400, 412: 400, 422: 400}
@@ -64,12 +65,11 @@ def error_response(error: HansaError, wire_type: str) -> Response:
         provider_pid=error.facts.get("provider_pid"),
     )
     status = _STATUS.get(error.status, error.status)
-    headers = {"WWW-Authenticate": "Bearer"} if status == 401 else {}
     return Response(
         msgspec.json.encode(body),
         status_code=status,
         media_type="application/json",
-        headers=headers,
+        headers=error_headers(error),
     )
 
 

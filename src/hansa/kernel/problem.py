@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Awaitable, Callable
 from functools import wraps
 
@@ -32,12 +33,29 @@ def problem(error: HansaError) -> dict[str, object]:
 
 def problem_response(error: HansaError) -> Response:
     """Give the HTTP answer for an error."""
-    headers = {"WWW-Authenticate": "Bearer"} if error.status == 401 else {}
     return Response(
         msgspec.json.encode(problem(error)),
         status_code=error.status,
         media_type="application/problem+json",
-        headers=headers,
+        headers=error_headers(error),
+    )
+
+
+def error_headers(error: HansaError) -> dict[str, str]:
+    """Give the header fields that belong to an error, in whatever form its body is."""
+    if error.status == 401:
+        return {"WWW-Authenticate": "Bearer"}
+    wait_s = error.facts.get("retry_after_s")
+    return {} if wait_s is None else {"Retry-After": str(math.ceil(wait_s))}
+
+
+def too_often(wait_s: float) -> HansaError:
+    """Refuse who comes too often; `wait_s` is when it is worth to come again."""
+    return HansaError(
+        Code.too_many_requests,
+        "These are too many requests.",
+        f"Come again in {math.ceil(wait_s)} s.",
+        retry_after_s=wait_s,
     )
 
 

@@ -111,6 +111,26 @@ class ReceivedSettings(msgspec.Struct, frozen=True, kw_only=True):
     ] = 512 * 1024 * 1024
 
 
+class RatesSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """How often others may call; 20 s worth of it may come at once. Beyond: 429, Retry-After."""
+
+    counterparty_per_s: Annotated[
+        float,
+        Meta(
+            ge=0,
+            description="Protocol requests of one counterparty to one participant. 0: no limit.",
+        ),
+    ] = 1000.0
+    refused_per_s: Annotated[
+        float,
+        Meta(
+            ge=0,
+            description="Requests of one public address that are refused (400, 401, 403) before "
+            "all of its requests have to wait. 0: no limit.",
+        ),
+    ] = 50.0
+
+
 class TrustSettings(msgspec.Struct, frozen=True, kw_only=True):
     """Membership and its status."""
 
@@ -163,6 +183,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     outbound: OutboundSettings = OutboundSettings()
     files: FilesSettings = FilesSettings()
     received: ReceivedSettings = ReceivedSettings()
+    rates: RatesSettings = RatesSettings()
     trust: TrustSettings = TrustSettings()
     map: MapSettings = MapSettings()
     log: LogSettings = LogSettings()

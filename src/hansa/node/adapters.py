@@ -23,6 +23,8 @@ from hansa.exchange import (
 )
 from hansa.identity import Caller, Identity, Membership
 from hansa.kernel import Clock, Code, HansaError
+from hansa.kernel.problem import too_often
+from hansa.kernel.rate import Rate
 from hansa.policy import Cut
 
 _CALLERS_MAX = 10_000
@@ -36,10 +38,15 @@ class Gate:
         self._identity = identity
         self._callers: OrderedDict[str, Caller] = OrderedDict()
         self.on_caller: Callable[[Caller], Awaitable[None]] | None = None
+        self.rate: Rate | None = None
 
     async def authenticate(self, headers: Mapping[str, str], *, membership: bool = True) -> Caller:
-        """Give the caller; HansaError 401 says what failed."""
+        """Give the caller; HansaError 401 says what failed, too_many_requests (429) how long."""
         caller = await self._identity.authenticate(headers, membership=membership)
+        if self.rate is not None:
+            if wait_s := self.rate.wait_s(caller.did):
+                raise too_often(wait_s)
+            self.rate.count(caller.did)
         if caller.membership is not None:
             known = self._callers.get(caller.did)
             self._callers[caller.did] = caller

@@ -19,6 +19,7 @@ from hansa.broker import Access
 from hansa.kernel import Code, HansaError
 from hansa.kernel.commands import pasteable
 from hansa.kernel.problem import problem_response, problems, unexpected
+from hansa.kernel.rate import Rate
 from hansa.kernel.settings import Settings
 from hansa.kernel.telemetry import GOVERNED_ENTITIES, REFUSALS, metrics_text
 from hansa.node.api import Api
@@ -52,7 +53,7 @@ def application(node: Node) -> Envelope:
         lifespan=lifespan,
         exception_handlers={404: _not_found, 405: _not_allowed, Exception: _failed},
     )
-    return Envelope(app)
+    return Envelope(app, Rate(node.settings.rates.refused_per_s, node.clock))
 
 
 def routes(node: Node, management: Management) -> list[BaseRoute]:

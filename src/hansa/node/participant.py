@@ -28,6 +28,7 @@ from hansa.dataplane import (
 from hansa.exchange import Agreement, Exchange, Ports
 from hansa.identity import Identity, Service, did_of
 from hansa.kernel.crypto import KeyRing, Sealer
+from hansa.kernel.rate import Rate
 from hansa.kernel.settings import ParticipantSettings
 from hansa.kernel.store import Store
 from hansa.node.adapters import (
@@ -155,6 +156,7 @@ class Participant(Questions):
                 on_decision=self._membership_decided,
             )
         self.gate = shared.gate(self.identity)
+        self.gate.rate = Rate(shared.settings.rates.counterparty_per_s, shared.clock)
         self.directory = Directory(
             self.store,
             self.did,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -154,12 +155,16 @@ async def test_a_push_ends_with_its_right(world: World, stop: str) -> None:
         world.provider.roll.suspended.add(SOUTH)
     world.to_consumer.cuts = []
     size = await world.consumer.received.part_size(TRANSFER)
+    if stop != "terminate":
+        reason = "agreement_ended" if stop == "agreement" else "membership_suspended"
+
+        async def shown() -> bool:
+            return any(reason in error for error in await told(world))
+
+        await until(shown, reason)
     await asyncio.sleep(0.2)
     assert await world.consumer.received.part_size(TRANSFER) - size <= 1_000_000
     assert await world.consumer.received.get(TRANSFER) is None
-    if stop != "terminate":
-        error = (await world.provider.flows.get(TRANSFER)).progress.error or ""
-        assert ("agreement_ended" if stop == "agreement" else "membership_suspended") in error
     await world.consumer.flows.terminate(TRANSFER, "Enough.")
     assert await world.consumer.received.part_size(TRANSFER) == 0, "what came in part is deleted"
 
@@ -330,7 +335,7 @@ async def test_the_newest_sender_takes_over(world: World, http: aiohttp.ClientSe
         yield data[200_000:]
 
     old = asyncio.create_task(post(http, url, token, slow()))
-    await asyncio.sleep(0.1)
+    await arrived(world, 200_000)
     async with http.head(url, headers=token) as head:
         offset = head.headers["Upload-Offset"]
     assert offset == "200000"
@@ -384,6 +389,8 @@ class Sink:
         elif status == 200:
             self.taken.append((scope["method"], asked, body))
         headers = [(b"content-length", b"0")]
+        if status == 429:
+            headers.append((b"retry-after", b"40"))
         await send({"type": "http.response.start", "status": status, "headers": headers})
         await send({"type": "http.response.body", "body": b""})
 
@@ -431,6 +438,26 @@ async def test_a_server_that_refuses_for_good_ends_the_push_with_its_reason(
 
         await until(stopped, "the push to stop")
     assert "401" in (await told(world))[0]
+
+
+async def test_a_server_that_asks_for_time_gets_it(world: World) -> None:
+    world.provider.publish(content(10))
+    await world.provider.grants.seen(caller())
+    async with served(Sink(failures=1, status=429)) as port:
+        flow = world.provider.flow("HttpData-PUSH", SOUTH)
+        to = DataAddress(endpoint=f"http://127.0.0.1:{port}/")
+        await world.provider.flows.requested(flow, to)
+        await world.provider.flows.start(flow)
+
+        async def failed() -> bool:
+            return (await world.provider.flows.get(TRANSFER)).progress.attempts > 0
+
+        await until(failed, "the first try")
+        progress = (await world.provider.flows.get(TRANSFER)).progress
+        assert "429" in (progress.error or "")
+        assert progress.next_at is not None
+        assert progress.next_at - world.provider.clock.now() == timedelta(seconds=40)
+        await world.provider.pushes.stop(TRANSFER)
 
 
 @pytest.mark.parametrize(

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
 
 from exchange_world import DATASET, OFFER, World, until
 from hansa.exchange import Decide
-from hansa.kernel import Code, HansaError
+from hansa.kernel import Code, HansaError, SystemClock
 
 
 async def test_a_peer_that_is_down_gets_everything_when_it_is_up_again(running: World) -> None:
@@ -42,6 +44,19 @@ async def test_an_answer_that_means_not_now_is_tried_again_for_ever(
     world.heal()
     await world.settle()
     assert await world.states() == ("FINALIZED", "FINALIZED")
+
+
+@pytest.mark.parametrize("status", ["429", "503"])
+async def test_who_asks_for_time_gets_it(world: World, status: str) -> None:
+    world.wire.fault = lambda host, path, body: f"{status} 40"
+    await world.consumer.exchange.negotiate(world.provider.did, DATASET, OFFER)
+    before = SystemClock().now()
+    await world.consumer.work_all()
+    (action,) = await world.consumer.actions()
+    assert action.due is not None
+    assert action.due - before >= timedelta(seconds=40)
+    assert action.error is not None
+    assert status in action.error
 
 
 @pytest.mark.parametrize(

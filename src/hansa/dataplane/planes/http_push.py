@@ -274,7 +274,8 @@ class HttpSink:
 async def _refused(response: Any) -> HansaError:
     """Say why the receiver did not take it, in its own words where it has some."""
     body = await response.content.read(_ANSWER_BYTES_MAX)
-    error = refused(OutboundResponse(int(response.status), {}, body))
+    headers = {name.lower(): value for name, value in response.headers.items()}
+    error = refused(OutboundResponse(int(response.status), headers, body))
     try:
         told = str(msgspec.json.decode(body)["title"])
     except (msgspec.DecodeError, KeyError, TypeError):

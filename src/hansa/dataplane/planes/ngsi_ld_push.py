@@ -15,6 +15,7 @@ from hansa.dataplane.wire_ngsi_ld_1_9 import LINK, MEDIA_TYPE
 from hansa.dialect import BARE
 from hansa.kernel import Clock, Code, HansaError
 from hansa.kernel.outbound import OutboundResponse
+from hansa.kernel.rate import retry_after_s
 
 PROFILE = "NgsiLd-PUSH"
 _TIMEOUT_S = 30.0
@@ -78,6 +79,7 @@ def refused(answer: OutboundResponse) -> HansaError:
         f"The receiver answered {status}.{full}",
         "Check the address and its token.",
         permanent=status < 500 and status not in _FOR_NOW and not suspended,
+        retry_after_s=retry_after_s(answer.headers),
     )
 
 

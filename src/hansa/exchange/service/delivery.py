@@ -33,6 +33,7 @@ from hansa.exchange.state import TERMINATIONS, Message
 from hansa.exchange.wire_dsp_2025_1 import PeerAnswer, message_body, message_path, read_answer
 from hansa.kernel import HansaError, fault
 from hansa.kernel.outbound import OutboundResponse
+from hansa.kernel.rate import retry_after_s
 from hansa.kernel.store import Action, ReadTx
 
 _log = structlog.get_logger("hansa.exchange")
@@ -84,7 +85,8 @@ class Delivery(Refusals, Planes):
         if answer.ok:
             await self._acknowledged(action, message, read)
         elif answer.status >= 500 or _not_now(answer.status, read, process, message):
-            await self._later(action, refusal_text(answer.status, read))
+            asked_s = retry_after_s(answer.headers)
+            await self._later(action, refusal_text(answer.status, read), asked_s)
         else:
             await self.refused(action, message, process, answer.status, read)
 
@@ -168,10 +170,11 @@ class Delivery(Refusals, Planes):
         due = self.clock.now() + timedelta(seconds=forgets_s(process.dialect))
         await self.store.write(lambda tx: tx.reschedule(action.id, due=due, error=told))
 
-    async def _later(self, action: Action, error: str) -> None:
-        """Try again after a while that doubles; show the error when it lasts."""
+    async def _later(self, action: Action, error: str, asked_s: float = 0.0) -> None:
+        """Try again after a while that doubles, or that was asked for; show an error that lasts."""
         limits = self.limits
         delay_s = min(limits.backoff_max_s, limits.backoff_s * 2 ** min(action.attempts, 30))
+        delay_s = max(delay_s, asked_s)
         shown = action.attempts + 1 >= limits.attempts_shown
 
         def job(work: Work) -> None:

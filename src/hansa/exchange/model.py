@@ -334,7 +334,7 @@ class ExchangeLimits(msgspec.Struct, frozen=True, kw_only=True):
     `refusals_max` times from `refusal_backoff_s`, doubling. One that finds nobody (404) is tried
     `missing_max` times, at most half a second apart: about 5 s in all, for a counterparty that
     begins to listen only after it has read our answer. A data plane that is not ready says when
-    it is; it is asked again after `unready_s` at the latest.
+    it is; it is asked again after `unready_backoff_s`, doubling up to `unready_s`.
     """
 
     body_bytes_max: int = 1024 * 1024
@@ -345,4 +345,5 @@ class ExchangeLimits(msgspec.Struct, frozen=True, kw_only=True):
     refusal_backoff_s: float = 0.05
     refusals_max: int = 6
     missing_max: int = 13
+    unready_backoff_s: float = 1.0
     unready_s: float = 30.0

@@ -212,7 +212,7 @@ class ControlPlaneCase:
         self.told("/transfers/request", lambda body: body.get("consumerPid") == asked.id)
         self.state("REQUESTED")
 
-    def provide(self, dataset: str) -> None:
+    def provide(self, dataset: str, form: str = "HttpData-PULL", **members: Any) -> None:
         """Let the counterparty ask us for a transfer, and us start it."""
         self._agree(dataset, "provider")
         answer = self.peer.say(
@@ -220,8 +220,9 @@ class ControlPlaneCase:
             "TransferRequestMessage",
             consumerPid=self.peer_pid,
             agreementId=self.agreement,
-            format="HttpData-PULL",
+            format=form,
             callbackAddress=self.peer.dsp,
+            **members,
         )
         assert answer.status in (200, 201), answer.raw
         self.transfer = answer.body["providerPid"]

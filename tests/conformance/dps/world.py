@@ -19,7 +19,7 @@ from hansa.dataplane import NOT_READY, DataAddress, DataFlow, FlowRole, Flows, P
 
 PULL = "http-pull"
 PUSH = "http-push"
-WAIT_S = 10.0
+WAIT_S = 60.0
 
 
 class Answer:
@@ -47,10 +47,11 @@ def call(
         headers["Authorization"] = authorization
     request = urllib.request.Request(url, data or None, headers, method=method)
     try:
-        with urllib.request.urlopen(request, timeout=10) as answer:
+        with urllib.request.urlopen(request, timeout=WAIT_S) as answer:
             return Answer(answer.status, dict(answer.headers), answer.read())
     except urllib.error.HTTPError as error:
-        return Answer(error.code, dict(error.headers), error.read())
+        with error:
+            return Answer(error.code, dict(error.headers), error.read())
 
 
 def until(found: Callable[[], Any], what: str) -> Any:

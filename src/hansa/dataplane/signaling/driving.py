@@ -29,6 +29,9 @@ _log = structlog.get_logger("hansa.signaling")
 _TIMEOUT_S = 10.0
 _ANSWER_BYTES_MAX = 256 * 1024
 _S = FlowState
+_REACHED = {_S.PREPARING: (_S.PREPARED,), _S.STARTING: (_S.STARTED, _S.COMPLETED)}
+_POLLS_MAX = 2_880  # at half a minute: a day, for a plane that says that it is at it
+_SILENT_MAX = 120  # an hour, for one that does not
 _CALLBACKS: dict[str, tuple[frozenset[FlowState], FlowState]] = {
     "prepared": (frozenset({_S.INITIALIZED, _S.PREPARING}), _S.PREPARED),
     "started": (frozenset({_S.INITIALIZED, _S.PREPARED, _S.STARTING}), _S.STARTED),
@@ -104,7 +107,7 @@ class ForeignPlanes:
             return await self._open(flow, "prepare", None)
         if driven.state is _S.SUSPENDED:
             return await self._resume(driven, None)
-        return NOT_READY if driven.state is _S.PREPARING else self._opened(driven)
+        return await self._ask(flow, driven)
 
     async def start(self, flow: DataFlow, address: DataAddress | None) -> PlaneAnswer:
         """Start; a suspended flow is resumed, a running one goes on by itself."""
@@ -113,7 +116,7 @@ class ForeignPlanes:
             return await self._open(flow, "start", address if flow.push else None)
         if driven.state is _S.SUSPENDED:
             return await self._resume(driven, address if flow.push else None)
-        return NOT_READY if driven.state is _S.STARTING else self._opened(driven)
+        return await self._ask(flow, driven)
 
     async def started(self, flow: DataFlow, address: DataAddress | None) -> None:
         """Tell the consumer's plane that the provider started."""
@@ -220,6 +223,47 @@ class ForeignPlanes:
             raise _refused("The data plane started a pull without an address.")
         return given
 
+    async def _ask(self, flow: DataFlow, driven: Driven) -> PlaneAnswer:
+        """Ask a plane that answered 202 for its state; it may never call back.
+
+        The state comes without an address: one that we need comes by the callback alone.
+        HansaError when it was asked too often.
+        """
+        if driven.state not in _REACHED:
+            return self._opened(driven)
+        peer = await self._peers.find(PeerKind.data_plane, driven.plane)
+        if peer is None:
+            raise _refused("The data plane is not registered any more.")
+        url = wire.flow_url(peer.endpoint, driven.remote_id, "status")
+        answer = await self._send(peer, "GET", url, None, last=True)
+        state = wire.read_status(_document(answer)).state if answer.ok else None
+        if state is _S.TERMINATED:
+            raise _refused("The data plane has terminated the flow.")
+        preparing = driven.state is _S.PREPARING
+        addressed = flow.push is preparing  # who is sent to, or fetched from, gives the address
+        if state in _REACHED[driven.state] and not addressed:
+            done = _S.PREPARED if preparing else _S.STARTED
+            return self._opened(await self._changed(driven, state=done))
+        silent = driven.silent + (state is not driven.state)
+        if driven.polls >= _POLLS_MAX or silent > _SILENT_MAX:
+            told = f"shows {state}" if state else "shows no state"
+            raise _refused(f"The data plane answered 202, {told} and has not called back.")
+        kept = await self._changed(driven, polls=driven.polls + 1, silent=silent)
+        return NOT_READY if kept.state in _REACHED else self._opened(kept)
+
+    async def _changed(self, driven: Driven, **changes: Any) -> Driven:
+        """Note what asking came to; a callback that came meanwhile wins. Give what holds."""
+
+        def job(tx: Tx) -> Driven:
+            known = tx.get(DRIVEN, driven.flow_id)
+            if known is not None and known.state is not driven.state:
+                return known
+            wanted: Driven = msgspec.structs.replace(known or driven, **changes)
+            tx.put(DRIVEN, wanted)
+            return wanted
+
+        return await self._store.write(job)
+
     async def _answered(
         self, driven: Driven, state: FlowState, remote_id: str, address: DataAddress | None
     ) -> Driven:
@@ -259,7 +303,7 @@ class ForeignPlanes:
         peer: Peer,
         method: str,
         url: str,
-        body: dict[str, Any],
+        body: dict[str, Any] | None,
         *,
         last: bool = False,
     ) -> OutboundResponse:

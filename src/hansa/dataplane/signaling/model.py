@@ -52,7 +52,8 @@ PEER: Kind[Peer] = Kind(
 class Driven(msgspec.Struct, frozen=True, kw_only=True):
     """A flow that a foreign data plane moves: what it calls it, and where it stands there.
 
-    `opened` is the address that it gave, encrypted.
+    `opened` is the address that it gave, encrypted. `polls` counts how often it was asked after a
+    202, `silent` how often that told nothing that helps.
     """
 
     flow_id: str
@@ -60,6 +61,8 @@ class Driven(msgspec.Struct, frozen=True, kw_only=True):
     remote_id: str
     state: FlowState
     opened: bytes | None = None
+    polls: int = 0
+    silent: int = 0
 
 
 DRIVEN: Kind[Driven] = Kind(

@@ -136,9 +136,11 @@ class Planes(Decisions):
         return answer
 
     async def unready(self, action: Action) -> None:
-        """Wait for the data plane: it says when it is ready."""
+        """Wait for the data plane: it says when it is ready, and is asked when it does not."""
         early = action.process in self._ready  # it said so before we noted that we wait
-        wait_s = 0.0 if early else self.limits.unready_s
+        limits = self.limits
+        doubled_s = limits.unready_backoff_s * 2 ** min(action.attempts, 30)
+        wait_s = 0.0 if early else min(limits.unready_s, doubled_s)
         due = self.clock.now() + timedelta(seconds=wait_s)
         error = "The data plane is not ready yet."
         await self.store.write(lambda tx: tx.reschedule(action.id, due=due, error=error))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 from hansa.dataplane import TransferUsage
@@ -12,14 +13,13 @@ from hansa.identity import Caller
 from hansa.kernel import Code, HansaError, iso, parse_instant
 from hansa.node.management import views
 from hansa.node.management.access import Json
-from hansa.node.management.pages import LIMIT_MAX, checked_limit, page_of
+from hansa.node.management.pages import LIMIT_MAX, page_of
 from hansa.node.management.refusals import refusal
 from hansa.node.management.trade import Trade
 from hansa.node.participant import Participant
 
 _TRANSFERS_MAX = 200
 _TERMINATION = "TransferTerminationMessage"
-_MESSAGES_MAX = 200
 _ASKED_MAX = 8
 
 
@@ -37,9 +37,8 @@ class Agreements(Trade):
     ) -> Json:
         """List agreements of both roles, newest first; filters as `Exchange.agreements`."""
         p = self.participant(caller, participant)
-        many = checked_limit(limit) + 1
-        found = await p.exchange.agreements(limit=many, after=after, **where)
-        return await page_of(found, limit, lambda a: a.id, lambda a: self._agreement(p, a))
+        view = partial(self._agreement, p)
+        return await page_of(p.exchange.agreements, view, limit=limit, after=after, **where)
 
     async def agreement(self, caller: Caller, participant: str, agreement_id: str) -> Json:
         """Give one agreement with its transfers, its use and what it cuts away."""

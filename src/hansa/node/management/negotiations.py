@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 from hansa.catalogue import RemoteDataset
@@ -10,7 +11,7 @@ from hansa.exchange import NEGOTIATION, ContractNegotiation, Role
 from hansa.identity import Caller
 from hansa.kernel import Code, HansaError
 from hansa.node.management.access import Json, given
-from hansa.node.management.pages import LIMIT_MAX, checked_limit, page_of
+from hansa.node.management.pages import LIMIT_MAX, page_of
 from hansa.node.management.trade import Trade, reached, reached_at, sides_of
 from hansa.node.participant import Participant
 from hansa.policy import offer_from_template
@@ -32,9 +33,8 @@ class Negotiations(Trade):
     ) -> Json:
         """List negotiations of both roles, newest first; filters as `Exchange.negotiations`."""
         p = self.participant(caller, participant)
-        many = checked_limit(limit) + 1
-        found = await p.exchange.negotiations(limit=many, after=after, **where)
-        return await page_of(found, limit, lambda n: n.id, lambda n: self._negotiation(p, n))
+        view = partial(self._negotiation, p)
+        return await page_of(p.exchange.negotiations, view, limit=limit, after=after, **where)
 
     async def negotiation(
         self,

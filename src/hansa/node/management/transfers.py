@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 import time
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 from urllib.parse import quote
 
@@ -17,7 +18,7 @@ from hansa.exchange import DataAddress, Role, TransferProcess
 from hansa.identity import Caller
 from hansa.kernel import Code, HansaError, iso
 from hansa.node.management.access import Json
-from hansa.node.management.pages import LIMIT_MAX, checked_limit, page_of
+from hansa.node.management.pages import LIMIT_MAX, page_of
 from hansa.node.management.trade import Trade, reached, reached_at
 from hansa.node.participant import Participant
 
@@ -36,9 +37,8 @@ class Transfers(Trade):
     ) -> Json:
         """List transfers of both roles, newest first; filters as `Exchange.transfers`."""
         p = self.participant(caller, participant)
-        many = checked_limit(limit) + 1
-        found = await p.exchange.transfers(limit=many, after=after, **where)
-        return await page_of(found, limit, lambda t: t.id, lambda t: self._transfer(p, t))
+        view = partial(self._transfer, p)
+        return await page_of(p.exchange.transfers, view, limit=limit, after=after, **where)
 
     async def transfer(
         self,

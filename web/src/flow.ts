@@ -159,7 +159,7 @@ function rateText(flow: Flow): string {
   if (state.endsWith("completed")) return "completed";
   if (flow.error) return "can't deliver";
   if (flow.items_per_min) return `${Number(flow.items_per_min.toFixed(1))} items per minute`;
-  if (!flow.last_at) return "open, nothing asked for yet";
+  if (!flow.last_at) return "open, nothing moved yet";
   const now = Date.parse(document.documentElement.dataset.now ?? "") || Date.now();
   return `last item ${relative(Date.parse(flow.last_at), now)}`;
 }

@@ -60,6 +60,7 @@ async def test_an_end_that_the_other_side_has_already_is_no_disagreement(world: 
     await world.settle()
     process = await world.consumer.exchange.transfer(mine)
     assert (process.state, process.their_state) == ("TERMINATED", None)
+    assert (process.reason, process.code) == ((), None), "the pause was no reason to end"
     assert theirs
 
 

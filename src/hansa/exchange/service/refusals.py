@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import msgspec
 
-from hansa.dialect import refused_too_early
+from hansa.dialect import refused_too_early, writes_agreements_late
 from hansa.exchange.errors import not_found
 from hansa.exchange.kinds import AGREEMENTS, NEGOTIATIONS, TRANSFERS
 from hansa.exchange.model import (
@@ -43,7 +43,8 @@ class Refusals(Decisions, Viewing):
     ) -> None:
         """Try again after a while, settle by the counterparty's view, or give up."""
         refusal = refusal_text(status, answer)
-        missing = status == 404 and not (message in OPENING and answer.code)
+        late = message is Message.transfer_request and writes_agreements_late(process.dialect)
+        missing = status == 404 and (late or not (message in OPENING and answer.code))
         if message in OPENING and process.state == "START" and not missing:
             await self._never_began(action, answer, refusal)
             return
@@ -126,7 +127,9 @@ class Refusals(Decisions, Viewing):
             overtaken = current.pending is None or current.pending.action != action.id
             target = outcome(current)
             if target is not None:
-                self.follow(work, work.move(current, target, pending=None), asked)
+                ours = current.pending is not None and current.pending.to == target
+                why = {} if ours else {"reason": (), "code": None}  # the end is the other side's
+                self.follow(work, work.move(current, target, pending=None, **why), asked)
             if target is not None or overtaken:
                 work.tx.complete(action.id)
             return target is not None or overtaken

@@ -155,10 +155,11 @@ class Map(Access):
         page = await p.catalogue.datasets(limit=_LIST_MAX)
         own = [Layer(id=f"own-{d.name}", dataset=d) for d in page.items]
         received: dict[str, Layer] = {}
-        for transfer in await p.exchange.transfers(role=Role.consumer.value, limit=_LIST_MAX):
+        transfers = await p.exchange.transfers(role=Role.consumer.value, limit=_LIST_MAX)
+        for transfer in sorted(transfers, key=lambda transfer: not transfer.live):
             known = await p.known_dataset(transfer.dataset_id)
-            if known is None or known.id in received:
-                continue
+            if transfer.push or known is None or known.id in received:
+                continue  # a push is no access: nothing can be read by it
             received[known.id] = Layer(
                 id=f"received-{transfer.id}",
                 dataset=known,

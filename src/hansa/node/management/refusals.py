@@ -68,7 +68,8 @@ def refusal(
 def _theirs(process: ContractNegotiation | TransferProcess) -> bool:
     taken = {entry.partition(" ")[0] for entry in process.taken}
     unheard = process.peer_pid is None and process.error is not None
-    return unheard or any(message in taken for message in _TERMINATIONS)
+    followed = process.code is None and not process.reason and process.error is None
+    return unheard or followed or any(message in taken for message in _TERMINATIONS)
 
 
 def _next(process: ContractNegotiation | TransferProcess, code: str, other: str) -> str:

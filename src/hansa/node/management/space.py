@@ -80,6 +80,8 @@ class Space(Access):
         known = await p.known_dataset(transfer.dataset_id)
         usage = await p.usage.usage(transfer.id)
         flow = await p.flows.find(transfer.id)
+        said = p.asking.last(transfer.id) if flow is not None and flow.passes_by else None
+        counted = flow.progress.error if flow is not None else None
         here, there = p.describe(), views.party(transfer.counterparty, p.title_of)
         own = {"did": here["did"], "title": here["title"]}
         incoming = transfer.role.value == "consumer"
@@ -92,9 +94,9 @@ class Space(Access):
             "title": known.title if known else transfer.dataset_id,
             "state": transfer.state.value,
             "items_per_min": round(rate.items * 60, 1),
-            "last_at": views.moment(usage.last_at),
+            "last_at": views.moment(said.last_item if said else usage.last_at),
             "direction": "in" if incoming else "out",
-            "error": flow.progress.error if flow is not None else None,
+            "error": said.error if said else counted,
         }
 
     async def _membership(self, p: Participant) -> tuple[Json, Json | None]:

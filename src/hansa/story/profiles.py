@@ -62,7 +62,9 @@ def year_kwh(profile: str, year: int) -> float:
     day, total_kw = date(year, 1, 1), 0.0
     while day.year == year:
         values = day_values(profile, day)
-        total_kw += sum(values[slot] for slot in slots_of(day))
+        slots = slots_of(day)
+        whole = len(slots) == SLOTS_PER_DAY
+        total_kw += sum(values) if whole else sum(values[slot] for slot in slots)
         day += timedelta(days=1)
     return total_kw / _SLOTS_PER_HOUR
 

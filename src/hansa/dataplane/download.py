@@ -174,6 +174,7 @@ class Downloads:
             if answer.status == 416 and part.size:
                 whole.etag = ""  # the next attempt starts anew
             await _placed(part, answer, whole)
+            await self._files.room.check(max(0, (whole.total or 0) - part.size))
             self._note(flow, part, whole)
             noted = 0
             async for block in answer.parts:

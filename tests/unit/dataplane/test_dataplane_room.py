@@ -106,6 +106,18 @@ async def test_the_disk_keeps_its_floor_whatever_comes(world: World, way: str) -
         assert (await world.consumer.downloads.download(TRANSFER)).digest == sha(data)
 
 
+async def test_nothing_is_fetched_that_would_have_no_room_in_the_end(world: World) -> None:
+    world.consumer.received.room.bytes_max = SIZE - 1
+    data = content(SIZE)
+    world.provider.publish(data)
+    await world.pull()
+    await world.consumer.downloads.start(TRANSFER)
+    await shows(world.consumer, "storage_full: There is no room left for received files.")
+    assert await world.consumer.received.part_size(TRANSFER) == 0
+    world.consumer.received.room.bytes_max = SIZE
+    assert (await world.consumer.downloads.download(TRANSFER)).digest == sha(data)
+
+
 async def test_bytes_of_unknown_length_are_taken_as_long_as_there_is_room(world: World) -> None:
     world.consumer.received.room.bytes_max = SIZE
     prepared = await world.consumer.flows.prepare(world.consumer.flow("HttpData-PUSH", NORTH))

@@ -15,6 +15,7 @@ from hansa.dialect.model import (
     restored_offer,
     settling_s,
     write_address,
+    writes_agreements_late,
 )
 
 __all__ = [
@@ -32,4 +33,5 @@ __all__ = [
     "refused_too_early",
     "settling_s",
     "write_address",
+    "writes_agreements_late",
 ]

@@ -86,6 +86,11 @@ def refused_too_early(status: int, dialect: str | None) -> bool:
     return status in _TOO_EARLY.get(dialect or "", ())
 
 
+def writes_agreements_late(dialect: str | None) -> bool:
+    """Say whether a transfer under an agreement that is just final may find none there yet."""
+    return dialect == EDC
+
+
 def makes_agreements_anew(dialect: str | None) -> bool:
     """Say whether an agreement that is sent again comes as another one, with another id."""
     return dialect == EDC

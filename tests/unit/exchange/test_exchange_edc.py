@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from exchange_world import DATASET, OFFER, World
-from hansa.exchange import NEGOTIATIONS, ContractNegotiation, OfferedDataset
+from hansa.exchange import AGREEMENTS, NEGOTIATIONS, ContractNegotiation, OfferedDataset
 
 STANDARD = ["https://w3id.org/dspace/2025/1/context.jsonld"]
 EDC = [*STANDARD, "https://w3id.org/edc/dspace/v0.0.1"]
@@ -104,6 +104,37 @@ async def test_a_transfer_speaks_the_dialect_of_its_negotiation(world: World) ->
     assert found.state == "FINALIZED", found.error
     transfer = await world.consumer.exchange.request_transfer(str(found.agreement_id))
     assert transfer.dialect == "edc"
+
+
+@pytest.mark.parametrize(("dialect", "state"), [("edc", "STARTED"), (None, "TERMINATED")])
+async def test_edc_may_not_know_yet_what_it_made_final(
+    world: World, dialect: str | None, state: str
+) -> None:
+    """It refuses a transfer while it still writes its own state; elsewhere a 404 is believed."""
+    agreement = await world.negotiated()
+    (ours,) = await world.consumer.exchange.negotiations()
+    spoken = msgspec.structs.replace(ours, dialect=dialect)
+    await world.consumer.store.write(lambda tx: tx.put(NEGOTIATIONS, spoken))
+    (theirs,) = await world.provider.exchange.agreements()
+    await world.provider.store.write(lambda tx: tx.delete(AGREEMENTS, theirs.id))
+    began = await world.consumer.exchange.request_transfer(agreement)
+    await world.steps(2)
+    await world.provider.store.write(lambda tx: tx.put(AGREEMENTS, theirs))
+    await world.settle()
+    found = await world.consumer.exchange.transfer(began.id)
+    assert found.state == state, found
+
+
+async def test_edc_is_believed_in_the_end_that_it_knows_no_agreement(world: World) -> None:
+    agreement = await world.negotiated()
+    (ours,) = await world.consumer.exchange.negotiations()
+    spoken = msgspec.structs.replace(ours, dialect="edc")
+    await world.consumer.store.write(lambda tx: tx.put(NEGOTIATIONS, spoken))
+    await world.provider.store.write(lambda tx: tx.delete(AGREEMENTS, agreement))
+    began = await world.consumer.exchange.request_transfer(agreement)
+    await world.settle()
+    found = await world.consumer.exchange.transfer(began.id)
+    assert (found.state, found.code) == ("TERMINATED", "not_found"), found
 
 
 @pytest.mark.parametrize("room", ["negotiations", "transfers"])

@@ -121,25 +121,7 @@ class Node:
         for given in settings.participants:
             store = self.database.store(given.id)
             self.participants[given.id] = Participant(given, store, shared)
-        self.reconciler = Reconciler(self.database, self.clock, self.ids, owner=settings.node.name)
-        register_exchange(self.reconciler, lambda name: self.participants[name].exchange)
-        register_flows(self.reconciler, lambda name: self.participants[name].flows)
-        self.reconciler.register(AUTHORITY_MACHINE, self._work_authority)
-        self.reconciler.register(MEMBER_MACHINE, self._work_membership)
-        self.reconciler.register(
-            webhooks.MACHINE,
-            self._work_webhook,
-            attempts=webhooks.ATTEMPTS,
-            backoff_s=webhooks.BACKOFF_S,
-            backoff_max_s=webhooks.BACKOFF_MAX_S,
-        )
-        self.reconciler.register(
-            leaving.MACHINE,
-            self._work_leaving,
-            attempts=leaving.ATTEMPTS,
-            backoff_s=leaving.BACKOFF_S,
-            backoff_max_s=leaving.BACKOFF_MAX_S,
-        )
+        self.reconciler = self._reconciler()
         for participant in self.participants.values():
             await participant.load()
         await self.reconciler.start()
@@ -147,6 +129,30 @@ class Node:
             await participant.start()
         self.ready = True
         _log.info("ready", node=settings.node.name, participants=len(self.participants))
+
+    def _reconciler(self) -> Reconciler:
+        """Give what works the outbox, with everybody who works in it."""
+        name = self.settings.node.name
+        reconciler = Reconciler(self.database, self.clock, self.ids, owner=name)
+        register_exchange(reconciler, lambda name: self.participants[name].exchange)
+        register_flows(reconciler, lambda name: self.participants[name].flows)
+        reconciler.register(AUTHORITY_MACHINE, self._work_authority)
+        reconciler.register(MEMBER_MACHINE, self._work_membership)
+        reconciler.register(
+            webhooks.MACHINE,
+            self._work_webhook,
+            attempts=webhooks.ATTEMPTS,
+            backoff_s=webhooks.BACKOFF_S,
+            backoff_max_s=webhooks.BACKOFF_MAX_S,
+        )
+        reconciler.register(
+            leaving.MACHINE,
+            self._work_leaving,
+            attempts=leaving.ATTEMPTS,
+            backoff_s=leaving.BACKOFF_S,
+            backoff_max_s=leaving.BACKOFF_MAX_S,
+        )
+        return reconciler
 
     async def _claim_database(self) -> None:
         """Make the database this node's own; HansaError conflict when it is another node's."""

@@ -59,6 +59,29 @@ async def test_who_asks_for_time_gets_it(world: World, status: str) -> None:
     assert status in action.error
 
 
+@pytest.mark.parametrize("who", ["consumer", "provider"])
+async def test_an_opening_that_fails_for_long_can_be_ended(world: World, who: str) -> None:
+    """EDC answers an opening offer with 500, each time: there is no pid to send an end to."""
+    tries: list[str] = []
+
+    def fail(host: str, path: str, body: bytes) -> str:
+        tries.append(path)
+        return "500"
+
+    world.wire.fault = fail
+    side, other = world.sides if who == "consumer" else world.sides[::-1]
+    begin = side.exchange.negotiate if who == "consumer" else side.exchange.offer
+    began = await begin(other.did, DATASET, OFFER)
+    await world.steps(2)
+    await side.exchange.terminate_negotiation(began.id, "Changed our mind.", code="mind")
+    assert (await side.exchange.negotiation(began.id)).state == "START"  # it may only be slow
+    await world.settle()
+    ended = await side.exchange.negotiation(began.id)
+    assert (ended.state, ended.code, ended.reason) == ("TERMINATED", "mind", ("Changed our mind.",))
+    assert "500" in str(ended.error)
+    assert len(tries) == side.exchange.limits.attempts_shown
+
+
 @pytest.mark.parametrize(
     "ending",
     ["/negotiations/request", "/agreement", "/agreement/verification", "/events"],

@@ -89,6 +89,22 @@ class Refusals(Decisions, Viewing):
 
         await self.commit(job)
 
+    async def abandoned(self, action: Action, refusal: str) -> None:
+        """End what we ended ourselves, and whose opening the counterparty can't answer.
+
+        Without its pid there is no termination to send: what it may have begun is left to it.
+        """
+
+        def job(work: Work) -> None:
+            work.tx.complete(action.id)
+            process = again(work, action)
+            pending = process.pending
+            if process.state == "START" and pending is not None and pending.to == "TERMINATED":
+                work.tx.complete(pending.action)
+                work.move(process, "TERMINATED", pending=None, error=refusal)
+
+        await self.commit(job)
+
     async def their_state_of(self, process: Process) -> str | None:
         """Read the state that the counterparty shows: `unknown` when it doesn't answer.
 

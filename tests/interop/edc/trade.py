@@ -457,6 +457,10 @@ def test_edc_cannot_answer_our_opening_offer(floor: Floor) -> None:
         ("CONSUMER", "OFFERED", None)
     }
     floor.profile.call(floor.exchange.terminate_negotiation(begun.id, "it can't be answered"))
+    ended = eventually(
+        lambda: floor.negotiation(begun.id), lambda found: found.state == "TERMINATED"
+    )
+    assert "500" in str(ended.error)
 
 
 # -- EDC provides, Hansa consumes ----------------------------------------------------------------

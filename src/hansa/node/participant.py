@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 from hansa.broker import Broker
 from hansa.catalogue import (
@@ -26,7 +25,14 @@ from hansa.dataplane import (
     UsageLedger,
 )
 from hansa.exchange import Agreement, Exchange, Ports
-from hansa.identity import Identity, Service, did_of
+from hansa.identity import (
+    Identity,
+    Membership,
+    Service,
+    StatusChecker,
+    TrustedIssuers,
+    did_of,
+)
 from hansa.kernel.crypto import KeyRing, Sealer
 from hansa.kernel.rate import Rate
 from hansa.kernel.settings import ParticipantSettings
@@ -97,64 +103,31 @@ class Participant(Questions):
     # -- putting together ------------------------------------------------------------------------
 
     def _build_identity(self, base: str, shared: Shared) -> None:
-        keys = KeyRing(self.store, shared.secret, controller=self.did, clock=shared.clock)
-        settings = shared.settings.trust
         self.register: Register | None = None
         self.anchors: Anchors | None = None
+        late = _LateStatus()
+        status: StatusChecker = late
+        issuers: TrustedIssuers
         if self.role == "authority":
-            self.register = Register(self.store, self.did, self.url)
-            checker: Any = self.register
-            issuers: Any = self.register
+            status = issuers = self.register = Register(self.store, self.did, self.url)
         else:
-            self.anchors = issuers = Anchors(self.store, shared.resolver)
-            checker = _LateStatus()
+            issuers = self.anchors = Anchors(self.store, shared.resolver)
         self.identity = Identity(
             self.id,
             base,
             self.store,
-            keys,
+            KeyRing(self.store, shared.secret, controller=self.did, clock=shared.clock),
             shared.resolver,
-            status=checker,
+            status=status,
             issuers=issuers,
             services=self._services(),
             clock=shared.clock,
             ids=shared.ids,
         )
         if self.register is not None:
-            self.authority = Authority(
-                self.identity,
-                self.store,
-                self.register,
-                shared.client,
-                title=self.title,
-                approve_automatically=settings.approve_automatically,
-                clock=shared.clock,
-                ids=shared.ids,
-                on_request=self._asked_to_join,
-            )
+            self._build_authority(self.register, shared)
         elif self.anchors is not None:
-            self.status = StatusHolder(
-                self.store,
-                shared.client,
-                self.identity.signatures,
-                self.anchors,
-                clock=shared.clock,
-                refresh_s=settings.status_refresh_s,
-                age_max_s=settings.status_age_max_s,
-            )
-            checker.holder = self.status
-            self.membership = MembershipClient(
-                self.identity,
-                self.store,
-                shared.client,
-                shared.resolver,
-                self.anchors,
-                self.status,
-                title=self.title,
-                clock=shared.clock,
-                ids=shared.ids,
-                on_decision=self._membership_decided,
-            )
+            late.holder = self._build_membership(self.anchors, shared)
         self.gate = shared.gate(self.identity)
         self.gate.rate = Rate(shared.settings.rates.counterparty_per_s, shared.clock)
         self.directory = Directory(
@@ -165,6 +138,43 @@ class Participant(Questions):
             client=shared.client,
             clock=shared.clock,
         )
+
+    def _build_authority(self, register: Register, shared: Shared) -> None:
+        self.authority = Authority(
+            self.identity,
+            self.store,
+            register,
+            shared.client,
+            title=self.title,
+            approve_automatically=shared.settings.trust.approve_automatically,
+            clock=shared.clock,
+            ids=shared.ids,
+            on_request=self._asked_to_join,
+        )
+
+    def _build_membership(self, anchors: Anchors, shared: Shared) -> StatusHolder:
+        self.status = StatusHolder(
+            self.store,
+            shared.client,
+            self.identity.signatures,
+            anchors,
+            clock=shared.clock,
+            refresh_s=shared.settings.trust.status_refresh_s,
+            age_max_s=shared.settings.trust.status_age_max_s,
+        )
+        self.membership = MembershipClient(
+            self.identity,
+            self.store,
+            shared.client,
+            shared.resolver,
+            anchors,
+            self.status,
+            title=self.title,
+            clock=shared.clock,
+            ids=shared.ids,
+            on_decision=self._membership_decided,
+        )
+        return self.status
 
     def _services(self) -> tuple[Service, ...]:
         return (
@@ -363,6 +373,6 @@ class _LateStatus:
 
     holder: StatusHolder
 
-    def check(self, membership: Any) -> None:
+    def check(self, membership: Membership) -> None:
         """Ask the holder."""
         self.holder.check(membership)

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import os
 import shutil
-import socket
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 import uvicorn
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
+from tests.ports import PATIENCE_S, listening
 
 ROOT = Path(__file__).resolve().parents[3]
 sys.path.insert(0, str(ROOT / "tests" / "unit" / "web"))
@@ -25,6 +25,8 @@ from hansa.kernel import FixedClock  # noqa: E402
 from hansa.web.assets import Assets  # noqa: E402
 
 AXE = ROOT / "web" / "node_modules" / "axe-core" / "axe.min.js"
+PATIENCE_MS = PATIENCE_S * 1000
+expect.set_options(timeout=PATIENCE_MS)
 ARGUMENTS = [
     "--no-sandbox",
     "--disable-background-networking",
@@ -49,23 +51,19 @@ class Served:
 
     def __init__(self, flavour: str) -> None:
         self.app = pages_serve.app(flavour, FixedClock(datetime(2026, 11, 20, 13, 20, tzinfo=UTC)))
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            port = probe.getsockname()[1]
-        self.url = f"http://localhost:{port}"
-        config = uvicorn.Config(
-            self.app, host="127.0.0.1", port=port, log_level="error", timeout_graceful_shutdown=1
-        )
+        on = listening()
+        self.url = f"http://localhost:{on.getsockname()[1]}"
+        config = uvicorn.Config(self.app, log_level="error", timeout_graceful_shutdown=1)
         self.server = uvicorn.Server(config)
-        self.thread = threading.Thread(target=self.server.run, daemon=True)
+        self.thread = threading.Thread(target=self.server.run, args=([on],), daemon=True)
         self.thread.start()
-        while not self.server.started:
+        while not self.server.started and self.thread.is_alive():
             time.sleep(0.01)
 
     def stop(self) -> None:
         """Stop serving."""
         self.server.should_exit = True
-        self.thread.join(5)
+        self.thread.join(PATIENCE_S)
 
 
 @pytest.fixture(scope="session")
@@ -106,18 +104,36 @@ def served() -> Iterator[Served]:
 
 
 @pytest.fixture
-def fresh() -> Iterator[Served]:
+def serve() -> Iterator[Callable[[str], Served]]:
+    """Give what serves a flavour to one test alone."""
+    made: list[Served] = []
+
+    def start(flavour: str) -> Served:
+        made.append(Served(flavour))
+        return made[-1]
+
+    yield start
+    for each in made:
+        each.stop()
+
+
+@pytest.fixture
+def fresh(serve: Callable[[str], Served]) -> Served:
     """Serve a full space of its own to a test that changes it."""
-    made = Served("full")
-    yield made
-    made.stop()
+    return serve("full")
+
+
+def context_of(browser: Browser, **options: object) -> BrowserContext:
+    """Open a context of its own, as patient as all tests are."""
+    made = browser.new_context(**{"reduced_motion": "reduce", **options})  # type: ignore[arg-type]
+    made.set_default_timeout(PATIENCE_MS)
+    return made
 
 
 @pytest.fixture(scope="session")
 def context(browser: Browser, served: Served) -> Iterator[BrowserContext]:
     """Give a signed-in context to tests that change nothing."""
-    made = browser.new_context(reduced_motion="reduce")
-    made.set_default_timeout(10_000)
+    made = context_of(browser)
     door = made.new_page()
     door.goto(f"{served.url}/signin?token=let-me-in&to=/console")
     door.wait_for_url(f"{served.url}/console")
@@ -148,8 +164,7 @@ def watched(page: Page, served: Served) -> list[str]:
 
 def signed_in(browser: Browser, served: Served, **options: object) -> Iterator[Page]:
     """Open a page of its own context, sign in, and watch what it does."""
-    context = browser.new_context(**{"reduced_motion": "reduce", **options})  # type: ignore[arg-type]
-    context.set_default_timeout(10_000)
+    context = context_of(browser, **options)
     page = context.new_page()
     wrong = watched(page, served)
     page.goto(f"{served.url}/signin?token=let-me-in&to=/console")

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import pages_data as data
 import pytest
 from playwright.sync_api import Browser, Page
 
-from conftest import Served, signed_in
+from conftest import Served, context_of, signed_in
 
 pytestmark = pytest.mark.browser
 
@@ -114,8 +115,10 @@ def test_it_fits_a_small_screen_and_loads_little(page: Page, served: Served, pat
 
 
 @pytest.mark.parametrize("flavour", ["empty", "much"])
-def test_other_flavours_have_no_violation_either(browser: Browser, axe: str, flavour: str) -> None:
-    served = Served(flavour)
+def test_other_flavours_have_no_violation_either(
+    browser: Browser, serve: Callable[[str], Served], axe: str, flavour: str
+) -> None:
+    served = serve(flavour)
     only = {
         "empty": ["/map", "/members", "/approvals"],
         "much": ["/approvals", "/negotiations/n-1", "/agreements/a-1", "/transfers/t-1"],
@@ -129,12 +132,13 @@ def test_other_flavours_have_no_violation_either(browser: Browser, axe: str, fla
             page.set_viewport_size({"width": 320, "height": 640})
             wide = page.evaluate("document.documentElement.scrollWidth")
             assert wide <= 320, path
-    served.stop()
 
 
-def test_a_failure_has_no_violation_either(browser: Browser, axe: str) -> None:
-    served = Served("broken")
-    context = browser.new_context()
+def test_a_failure_has_no_violation_either(
+    browser: Browser, serve: Callable[[str], Served], axe: str
+) -> None:
+    served = serve("broken")
+    context = context_of(browser)
     page = context.new_page()
     page.goto(f"{served.url}/signin")
     assert violations(page, axe) == []
@@ -143,7 +147,6 @@ def test_a_failure_has_no_violation_either(browser: Browser, axe: str) -> None:
     assert page.get_by_text("database does not answer").is_visible()
     assert violations(page, axe) == []
     context.close()
-    served.stop()
 
 
 def test_the_second_step_of_publishing(page: Page, served: Served, axe: str) -> None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from conftest import Served, signed_in
+from conftest import Served, context_of, signed_in
 
 pytestmark = pytest.mark.browser
 
@@ -45,8 +47,10 @@ def test_the_legend_spreads_its_numbers_along_its_colours(page: Page, served: Se
     assert ends[-1]["x"] - ends[0]["x"] > bar["width"] * 0.8
 
 
-def test_the_time_slider_spans_the_data_by_day_week_or_whole(browser: Browser, axe: str) -> None:
-    served = Served("much")
+def test_the_time_slider_spans_the_data_by_day_week_or_whole(
+    browser: Browser, serve: Callable[[str], Served], axe: str
+) -> None:
+    served = serve("much")
     for page in signed_in(browser, served):
         open_map(page, served)
         slider = page.locator("hansa-time-slider input[type=range]")
@@ -70,7 +74,6 @@ def test_the_time_slider_spans_the_data_by_day_week_or_whole(browser: Browser, a
         assert page.evaluate("axe.run().then(r => r.violations.map(v => v.id))") == []
         page.get_by_role("button", name="Live").click()
         expect(page.locator("#values-h")).to_have_text("Values now")
-    served.stop()
 
 
 def test_a_row_of_the_table_opens_its_place_and_escape_comes_back(
@@ -110,7 +113,7 @@ def test_a_stopped_transfer_empties_its_layer_and_says_why(browser: Browser, fre
         open_map(page, fresh)
         expect(page.locator(".layer-refusal")).to_have_count(0)
         received = page.locator(".map-values tr", has_text="received")
-        assert received.count() > 0
+        expect(received).not_to_have_count(0)
         fresh.app.state.source.ended["t-1"] = "Enough"
         page.evaluate("document.body.dispatchEvent(new CustomEvent('hansaevent'))")
         expect(page.locator(".layer-refusal")).to_contain_text("Stopped.")
@@ -129,14 +132,13 @@ def test_a_live_page_follows_what_happens_and_keeps_focus(browser: Browser, fres
         expect(link).to_be_focused()
 
 
-def test_a_node_that_goes_away_leaves_the_page_and_a_word(browser: Browser) -> None:
-    served = Served("full")
-    context = browser.new_context()
+def test_a_node_that_goes_away_leaves_the_page_and_a_word(browser: Browser, fresh: Served) -> None:
+    context = context_of(browser)
     page = context.new_page()
-    page.goto(f"{served.url}/signin?token=let-me-in&to=/console")
-    page.wait_for_url(f"{served.url}/console")
-    page.goto(f"{served.url}{CITY}/transfers")
-    served.stop()
+    page.goto(f"{fresh.url}/signin?token=let-me-in&to=/console")
+    page.wait_for_url(f"{fresh.url}/console")
+    page.goto(f"{fresh.url}{CITY}/transfers")
+    fresh.stop()
     page.evaluate("document.body.dispatchEvent(new CustomEvent('hansaevent'))")
     expect(page.locator(".connection")).to_contain_text("cannot reach the node")
     expect(page.locator("tbody tr").first).to_contain_text("Electricity of shops")
@@ -164,7 +166,9 @@ def test_copying_and_the_theme(browser: Browser, served: Served) -> None:
     for page in signed_in(browser, served, permissions=["clipboard-read", "clipboard-write"]):
         page.goto(f"{served.url}{CITY}/transfers/t-1")
         page.locator("hansa-copy").nth(2).get_by_role("button").click()
-        assert page.evaluate("navigator.clipboard.readText()").startswith("curl -H")
+        page.wait_for_function(
+            "navigator.clipboard.readText().then(text => text.startsWith('curl -H'))"
+        )
         page.get_by_role("button", name="Dark").click()
         expect(page.locator("html")).to_have_attribute("data-theme", "dark")
         page.reload()
@@ -172,10 +176,10 @@ def test_copying_and_the_theme(browser: Browser, served: Served) -> None:
 
 
 def test_without_scripts_everything_but_the_map_works(browser: Browser, fresh: Served) -> None:
-    context = browser.new_context(java_script_enabled=False)
+    context = context_of(browser, java_script_enabled=False)
     page = context.new_page()
     page.goto(f"{fresh.url}/signin?token=let-me-in&to=/console")
-    page.wait_for_url("**/console**")
+    page.wait_for_url(f"{fresh.url}/console")
     page.goto(f"{fresh.url}/console/authority/members")
     page.get_by_role("button", name="Approve Rijswijk").click()
     expect(page.get_by_text("The request was approved")).to_be_visible()

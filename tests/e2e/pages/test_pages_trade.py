@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, Page, Route, expect
 
-from conftest import Served, signed_in
+from conftest import Served, context_of, signed_in
 
 pytestmark = pytest.mark.browser
 
@@ -23,8 +23,7 @@ _HAPPENED = "document.body.dispatchEvent(new CustomEvent('hansaevent'))"
 
 def quietly(browser: Browser, served: Served, **options: Any) -> Iterator[Page]:
     """Open a signed-in page on which an answer of 400 is expected, or that has no scripts."""
-    context = browser.new_context(**{"reduced_motion": "reduce", **options})
-    context.set_default_timeout(10_000)
+    context = context_of(browser, **options)
     page = context.new_page()
     page.goto(f"{served.url}/signin?token=let-me-in&to=/console")
     page.wait_for_url(f"{served.url}/console")

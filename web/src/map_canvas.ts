@@ -9,7 +9,6 @@ import {
   ScaleControl,
 } from "maplibre-gl";
 import { lessMotion } from "./colours";
-import type { HansaMap } from "./hansa_map";
 import {
   areaOf,
   buildingOf,
@@ -24,11 +23,19 @@ import {
   scaleOf,
   type View,
 } from "./map_model";
-import { card } from "./map_panel";
+import { card, type PanelHost } from "./map_panel";
 import { addHatch, areaLayers, baseStyle, layersOf, type Palette, palette } from "./map_style";
 
 const TILT = 52;
 const TILTED_FROM = 8;
+
+/** Who is told what a person does on the canvas. */
+export interface CanvasHost extends PanelHost {
+  tilted: boolean;
+  choose(layer: string, id: string, fly: boolean): void;
+  unchoose(): void;
+  remember(): void;
+}
 
 export class MapCanvas {
   private readonly map: GLMap;
@@ -40,7 +47,7 @@ export class MapCanvas {
 
   constructor(
     holder: HTMLElement,
-    private readonly host: HansaMap,
+    private readonly host: CanvasHost,
     spec: MapSpec,
     private readonly bounds: [number, number, number, number] | null,
     view: View,

@@ -1,12 +1,14 @@
 /** Beside the map: layers with their terms, legends with units, and the table of values. */
 import { html, nothing, render, svg, type TemplateResult } from "lit";
 import { isDark } from "./colours";
-import type { HansaMap } from "./hansa_map";
 import {
+  type Collection,
   type Feature,
   featureId,
   featureTitle,
   type LayerSpec,
+  type MapSpec,
+  type Scale,
   scaleOf,
   valueAt,
   valueIn,
@@ -40,8 +42,23 @@ function swatch(layer: LayerSpec): TemplateResult {
   </svg>`;
 }
 
+/** What the parts beside the map are drawn from. */
+export interface PanelHost {
+  readonly spec: MapSpec | null;
+  readonly data: ReadonlyMap<string, Collection>;
+  readonly scales: ReadonlyMap<string, Scale>;
+  readonly at: string | null;
+  readonly off: ReadonlySet<string>;
+  readonly refused: ReadonlyMap<string, string>;
+  readonly chosen: { layer: string; id: string } | null;
+  readonly zone: string;
+  readonly entityBase: string;
+  readonly transferBase: string;
+  shown(): LayerSpec[];
+}
+
 /** The list of layers with a switch each. */
-export function layerList(host: HansaMap, toggle: (id: string) => void): TemplateResult {
+export function layerList(host: PanelHost, toggle: (id: string) => void): TemplateResult {
   const layers = host.spec?.layers ?? [];
   return html`<section aria-labelledby="layers-h">
     <h2 id="layers-h">Layers</h2>
@@ -81,7 +98,7 @@ function round(value: number): number {
 }
 
 /** One legend per scale, with its unit. */
-export function legend(host: HansaMap): TemplateResult | typeof nothing {
+export function legend(host: PanelHost): TemplateResult | typeof nothing {
   const drawn = host.shown().filter((layer) => host.data.get(layer.id)?.features.length);
   const used = new Set(drawn.map((layer) => scaleOf(layer, host.scales)?.key));
   const all = [...host.scales.values()].filter((scale) => used.has(scale.key));
@@ -108,7 +125,7 @@ export function legend(host: HansaMap): TemplateResult | typeof nothing {
 
 /** The values on the map as a table; a row chooses its feature. */
 export function table(
-  host: HansaMap,
+  host: PanelHost,
   choose: (layer: string, feature: Feature) => void,
 ): TemplateResult {
   const layers = host.shown().filter((layer) => layer.attribute && !host.refused.has(layer.id));
@@ -149,7 +166,7 @@ export function table(
 }
 
 /** The content of a popup. */
-export function card(host: HansaMap, layer: LayerSpec, feature: Feature): HTMLElement {
+export function card(host: PanelHost, layer: LayerSpec, feature: Feature): HTMLElement {
   const holder = document.createElement("div");
   holder.className = "map-card";
   const observed = feature.properties.observedAt;

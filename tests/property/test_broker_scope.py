@@ -47,7 +47,7 @@ from postgis import postgis_dsn  # noqa: F401 - a fixture
 EVERYTHING = Scope.everything()
 _clock = FixedClock()
 _names = count()
-Fresh = Callable[[], Broker]
+Fresh = Callable[..., Broker]
 Run = Callable[[Awaitable[Any]], Any]
 
 sound = settings(
@@ -65,9 +65,9 @@ def run() -> Iterator[Run]:
 
 
 def _brokers(database: Database) -> Fresh:
-    def fresh() -> Broker:
+    def fresh(name: str = "") -> Broker:
         return Broker(
-            database.store(f"p{next(_names)}"),
+            database.store(name or f"p{next(_names)}"),
             clock=_clock,
             ids=CountingIds(),
             contexts=ContextRegistry(),
@@ -182,6 +182,31 @@ async def check_histories(
             assert [*map(orjson.loads, seen.items)] == [*map(orjson.loads, shown.items)]
 
 
+async def check_changes(
+    fresh: Fresh,
+    before: list[History],
+    after: list[History],
+    scope: Scope,
+    asked: list[Query],
+    part: Slice,
+    view: View,
+) -> None:
+    """Ask a broker that answered before each change, and one that never did."""
+    name = f"p{next(_names)}"
+    known = await fill(fresh(name), before)
+    for query in asked:
+        await listed(known, scope, query, part, view)
+    for history in after:
+        if len(history.current) > 2:
+            await known.upsert([history.current])
+        else:
+            await known.delete([history.current["id"]])
+        new = fresh(name)
+        for query in asked:
+            seen = await listed(known, scope, query, part, view)
+            assert seen == await listed(new, scope, query, part, view), query
+
+
 several = st.lists(queries(), min_size=1, max_size=3)
 shallow = st.lists(queries(deep=False), min_size=1, max_size=3)
 hours = temporal_queries()
@@ -215,6 +240,21 @@ def test_a_scoped_history_equals_the_history_of_the_filtered_copy(
 ) -> None:
     flat = [q for q in sweep() if not isinstance(q.q, Term) or not q.q.path]
     run(check_histories(fresh, world, scope, [*queried, *flat], part, asked, values))
+
+
+@few
+@given(worlds(), worlds(), scopes, several, slices, views)
+def test_what_was_answered_before_follows_every_change(
+    fresh: Fresh,
+    run: Run,
+    before: list[History],
+    after: list[History],
+    scope: Scope,
+    asked: list[Query],
+    part: Slice,
+    view: View,
+) -> None:
+    run(check_changes(fresh, before, after, scope, [*asked, Query()], part, view))
 
 
 @pytest.mark.postgres

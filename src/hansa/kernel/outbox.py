@@ -96,6 +96,7 @@ class Reconciler:
         self._chance = chance
         self._machines: dict[str, _Machine] = {}
         self._running: dict[tuple[str, str], asyncio.Task[None]] = {}
+        self._settled: set[tuple[str, str]] = set()
         self._woken = asyncio.Event()
         self._loop_task: asyncio.Task[None] | None = None
         self._keeper: asyncio.Task[None] | None = None
@@ -205,6 +206,11 @@ class Reconciler:
         else:  # more were handed over in one commit than there was room for
             self._waiting.append((participant, action))
 
+    def settled(self, participant: str, action_id: str) -> None:
+        """Note that a commit gave an action its result, so that it need not be looked for."""
+        if (participant, action_id) in self._running:
+            self._settled.add((participant, action_id))
+
     def _begin(self, participant: str, action: Action) -> None:
         held = (participant, action.id)
         if held in self._running:  # its lease ended, as after a sleep, but we still run it
@@ -219,6 +225,7 @@ class Reconciler:
         """Make room. The commit of the result has woken us already, unless there was none."""
         was_full = len(self._running) >= self._parallel
         del self._running[held]
+        self._settled.discard(held)
         if task.cancelled():
             log.warning("outbox.cancelled", participant=held[0], action=held[1])
         elif (error := task.exception()) is not None:
@@ -250,20 +257,21 @@ class Reconciler:
             "action": action.id,
             "attempt": action.attempts + 1,
         }
-        with structlog.contextvars.bound_contextvars(run=self._ids.new()):
-            try:
-                await machine.handler(store, action)
-                if await store.read(lambda tx: tx.action(action.id)) == action:
-                    raise HansaError(
-                        Code.internal,
-                        "The handler ended without a result.",
-                        "It must complete or reschedule its action.",
-                    )
-            except Exception as error:  # noqa: BLE001 - whatever it is, the action is tried again
-                await self._failed(store, action, machine, error, facts)
-            else:
-                _DONE.inc()
-                log.debug("outbox.done", **facts)
+        structlog.contextvars.bind_contextvars(run=self._ids.new())  # of this task alone
+        try:
+            await machine.handler(store, action)
+            settled = (participant, action.id) in self._settled
+            if not settled and await store.read(lambda tx: tx.action(action.id)) == action:
+                raise HansaError(
+                    Code.internal,
+                    "The handler ended without a result.",
+                    "It must complete or reschedule its action.",
+                )
+        except Exception as error:  # noqa: BLE001 - whatever it is, the action is tried again
+            await self._failed(store, action, machine, error, facts)
+        else:
+            _DONE.inc()
+            log.debug("outbox.done", **facts)
 
     async def _failed(
         self,

@@ -95,19 +95,22 @@ problems = wall(problem_response)
 async def read_body(request: Request, body_bytes_max: int) -> bytes:
     """Read a request body; HansaError body_too_large beyond the bound, before it is read whole."""
     declared = request.headers.get("content-length", "")
-    too_large = HansaError(
-        Code.body_too_large,
-        "The body is too large.",
-        f"At most {body_bytes_max} bytes are accepted.",
-        limit=body_bytes_max,
-    )
     if declared.isdigit() and int(declared) > body_bytes_max:
-        raise too_large
+        raise _too_large(body_bytes_max)
     parts: list[bytes] = []
     size = 0
     async for part in request.stream():
         size += len(part)
         if size > body_bytes_max:
-            raise too_large
+            raise _too_large(body_bytes_max)
         parts.append(part)
     return b"".join(parts)
+
+
+def _too_large(body_bytes_max: int) -> HansaError:
+    return HansaError(
+        Code.body_too_large,
+        "The body is too large.",
+        f"At most {body_bytes_max} bytes are accepted.",
+        limit=body_bytes_max,
+    )

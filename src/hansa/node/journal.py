@@ -121,17 +121,10 @@ class Journal:
             await self._forget()
 
     async def _forget(self) -> None:
-        kept = await self._store.read(
-            lambda tx: tx.find(EVENTS, limit=_KEPT + 1, newest_first=True)
-        )
-        if len(kept) <= _KEPT:
-            return
-        oldest = kept[-1].id
-
         def trim(tx: Tx) -> None:
-            for event in tx.find(EVENTS, limit=_TRIM_EVERY * 2):
-                if event.id <= oldest:
-                    tx.delete(EVENTS, event.id)
+            surplus = max(tx.count(EVENTS) - _KEPT, 0)
+            for event in tx.find(EVENTS, limit=min(surplus, _TRIM_EVERY * 2)):
+                tx.delete(EVENTS, event.id)
 
         await self._store.write(trim)
 

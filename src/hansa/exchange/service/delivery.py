@@ -148,8 +148,9 @@ class Delivery(Refusals, Planes):
             if found is None:
                 return
             target, changes = found
-            if "pending" in changes and process.pending is not None:
-                work.tx.complete(process.pending.action)
+            overtaken = process.pending if "pending" in changes else None
+            if overtaken is not None and overtaken.action != action.id:
+                work.tx.complete(overtaken.action)
             result = work.move(process, target, **changes)
             work.remind(result, message)
             if result.entered != process.entered:

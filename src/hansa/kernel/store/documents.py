@@ -250,6 +250,7 @@ class Documents(ReadDocuments):
         self.outbox_changed = False
         self.taker: Taker | None = None
         self.handed: dict[str, Action] = {}
+        self.settled: list[str] = []
 
     def get(self, kind: Kind[T], key: str) -> T | None:
         """Give the document with this key, or None; `put` need not look for its row again."""
@@ -264,10 +265,8 @@ class Documents(ReadDocuments):
     def _row(self, kind: Kind[T], key: str) -> _Held | None:
         """Give where a document stands, for a change: what `get` saw is not looked for again."""
         held = self._held.pop((kind.name, key), None)
-        if held is None:
-            found = self._run(_HELD, (self.participant, kind.name, key))
-            held = found[0] if found else None
-        return held
+        found = [held] if held else self._run(_HELD, (self.participant, kind.name, key))
+        return found[0] if found else None
 
     def put(self, kind: Kind[T], document: T, *, expected_version: int | None = None) -> int:
         """Insert or replace; give the new version.
@@ -313,9 +312,7 @@ class Documents(ReadDocuments):
 
     def delete(self, kind: Kind[T], key: str) -> bool:
         """Delete; True when it was there."""
-        if not rows.fits(key, rows.KEY_BYTES_MAX):
-            return False
-        held = self._row(kind, key)
+        held = self._row(kind, key) if rows.fits(key, rows.KEY_BYTES_MAX) else None
         if held is None:
             return False
         self._unindex(kind, key, set(rows.decode_entries(held[2])))
@@ -388,6 +385,7 @@ class Documents(ReadDocuments):
     def complete(self, action_id: str) -> None:
         """Take finished work out of the outbox; nothing happens when it is not there."""
         self.handed.pop(action_id, None)
+        self.settled.append(action_id)
         gone = self._run(_COMPLETE, (self.participant, action_id))
         if gone and self._run(_LEFT, (self.participant, *gone[0])):
             self.outbox_changed = True  # what it held up may begin
@@ -395,6 +393,7 @@ class Documents(ReadDocuments):
     def reschedule(self, action_id: str, *, due: datetime, error: str, dead: bool = False) -> None:
         """Note a failed try: one more attempt at `due`, or none when `dead`."""
         self.handed.pop(action_id, None)
+        self.settled.append(action_id)
         at, note = rows.micros(due), error[: rows.ERROR_CHARS_MAX].replace("\0", "")
         self._run(_RESCHEDULE, (at, at, note, int(dead), self.participant, action_id))
         self.outbox_changed = True

@@ -98,6 +98,10 @@ class Taker(Protocol):
         """Begin an action that its own commit leased to `owner`. Called on the event loop."""
         ...
 
+    def settled(self, participant: str, action_id: str) -> None:
+        """Note that a commit completed or rescheduled an action. Called before it is answered."""
+        ...
+
 
 class ReadTx(Protocol):
     """A consistent view of one participant's rows."""

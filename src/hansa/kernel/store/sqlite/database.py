@@ -16,7 +16,7 @@ from hansa.kernel.store.ports import Action, Migration, ReadTx, Taker, Tx
 from hansa.kernel.store.sqlite.connection import Functions, connect, migrate
 from hansa.kernel.store.sqlite.reader import Reader, SlowReaders
 from hansa.kernel.store.sqlite.transaction import SqliteReadTx, SqliteTx
-from hansa.kernel.store.sqlite.writer import Handed, Writer
+from hansa.kernel.store.sqlite.writer import NOTHING, After, Writer
 
 R = TypeVar("R")
 
@@ -34,7 +34,7 @@ class SqliteDatabase:
     def __init__(
         self, writing: apsw.Connection, reader: Reader, slow: SlowReaders, clock: Clock
     ) -> None:
-        self._writer = Writer(writing, self._wake, self._take)
+        self._writer = Writer(writing, self._wake, self._tell)
         self._reader = reader
         self._slow = slow
         self.clock = clock
@@ -93,9 +93,13 @@ class SqliteDatabase:
         """Lease new actions that are due to `taker` in the commit that puts them in."""
         self.taker = taker
 
-    def _take(self, participant: str, action: Action) -> None:
-        if self.taker is not None:
-            self.taker.take(participant, action)
+    def _tell(self, after: After) -> None:
+        taker = self.taker
+        if taker is not None:
+            for participant, action_id in after.settled:
+                taker.settled(participant, action_id)
+            for participant, action in after.handed:
+                taker.take(participant, action)
 
     def _wake(self) -> None:
         for wake in self._wakes:
@@ -109,11 +113,11 @@ class SqliteDatabase:
         if not self._read(leases.LEASABLE, parameters):
             return []
 
-        def job(connection: apsw.Connection) -> tuple[list[tuple[Any, ...]], bool, Handed]:
+        def job(connection: apsw.Connection) -> tuple[list[tuple[Any, ...]], After]:
             found = connection.execute(leases.LEASABLE, parameters).fetchall()
             held = leases.hold_parameters(owner, now, lease_s, found)
             connection.executemany(leases.HOLD, held).fetchall()
-            return found, False, ()
+            return found, NOTHING
 
         return leases.leased(await self._writer.submit(job, durable=False))
 
@@ -121,19 +125,19 @@ class SqliteDatabase:
         """Hold (participant, action id) pairs longer; those that another one took stay taken."""
         at = rows.micros(until)
 
-        def job(connection: apsw.Connection) -> tuple[None, bool, Handed]:
+        def job(connection: apsw.Connection) -> tuple[None, After]:
             parameters = [(at, at, *pair, owner) for pair in held]
             connection.executemany(leases.EXTEND, parameters).fetchall()
-            return None, False, ()
+            return None, NOTHING
 
         await self._writer.submit(job, durable=False)
 
     async def release(self, owner: str) -> int:
         """Give back all that `owner` holds, at once; give how many those were."""
 
-        def job(connection: apsw.Connection) -> tuple[int, bool, Handed]:
+        def job(connection: apsw.Connection) -> tuple[int, After]:
             freed = connection.execute(leases.RELEASE, (owner,)).fetchall()
-            return len(freed), bool(freed), ()
+            return len(freed), After(outbox_changed=bool(freed))
 
         return int(await self._writer.submit(job, durable=False))
 
@@ -195,11 +199,12 @@ class SqliteStore:
         return self._submit(job, slow=False)
 
     def _submit(self, job: Callable[[Tx], R], slow: bool) -> asyncio.Future[R]:
-        def run(connection: apsw.Connection) -> tuple[R, bool, Handed]:
+        def run(connection: apsw.Connection) -> tuple[R, After]:
             tx = SqliteTx(connection, self.participant, self._clock)
             tx.taker = self._database.taker
             result = job(tx)
             handed = [(self.participant, action) for action in tx.handed.values()]
-            return result, tx.outbox_changed, handed
+            settled = [(self.participant, action_id) for action_id in tx.settled]
+            return result, After(tx.outbox_changed, handed, settled)
 
         return self._writer.submit(run, slow=slow)

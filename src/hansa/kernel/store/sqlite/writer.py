@@ -19,7 +19,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import apsw
 
@@ -38,9 +38,18 @@ SWITCH_INTERVAL_S = 0.0001
 """How soon the writer's thread gets the interpreter's lock from a busy event loop (default: 5 ms,
 and later still when the loop gives it up for a moment more often than that)."""
 
-Handed = Sequence[tuple[str, Action]]
-Run = Callable[[apsw.Connection], tuple[Any, bool, Handed]]
-"""Does a job's work; gives its result, whether the outbox changed, and what is handed over."""
+
+class After(NamedTuple):
+    """What a commit sets going: work to look for, work handed over, work that has its result."""
+
+    outbox_changed: bool = False
+    handed: Sequence[tuple[str, Action]] = ()
+    settled: Sequence[tuple[str, str]] = ()
+
+
+NOTHING = After()
+Run = Callable[[apsw.Connection], tuple[Any, After]]
+"""Does a job's work; gives its result, and what its commit sets going."""
 
 
 @dataclass(slots=True, eq=False)
@@ -53,8 +62,7 @@ class Work:
     future: asyncio.Future[Any]
     value: Any = None
     error: BaseException | None = None
-    outbox_changed: bool = False
-    handed: Handed = ()
+    after: After = NOTHING
 
     def answer(self) -> None:
         """Tell the caller, unless it stopped waiting."""
@@ -75,11 +83,11 @@ class Writer:
         self,
         connection: apsw.Connection,
         wake: Callable[[], None],
-        take: Callable[[str, Action], None],
+        tell: Callable[[After], None],
     ) -> None:
         self._connection = connection
         self._wake = wake
-        self._take = take
+        self._tell = tell
         self._queue: deque[Work] = deque()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._busy = False
@@ -198,7 +206,7 @@ class Writer:
         if not first:
             connection.execute("SAVEPOINT job")
         try:
-            work.value, work.outbox_changed, work.handed = work.run(connection)
+            work.value, work.after = work.run(connection)
         except BaseException as error:  # noqa: BLE001 - whatever it is, it belongs to the caller
             work.error = translated(error)
             if first:
@@ -216,17 +224,17 @@ class Writer:
             self._connection.execute("ROLLBACK")
         for work in group:
             work.error = work.error or _failed(error)
-            work.outbox_changed, work.handed = False, ()
+            work.after = NOTHING
 
     def _finish(self, group: list[Work]) -> None:
         """Answer a group, on the event loop; those who were answered may join the next one."""
         assert self._loop is not None
         for work in group:
             work.answer()
-            for participant, action in work.handed:
-                self._take(participant, action)
+            if work.after is not NOTHING:
+                self._tell(work.after)
         self._loop.call_soon(self._next)
-        if any(work.outbox_changed for work in group):
+        if any(work.after.outbox_changed for work in group):
             self._wake()
 
 

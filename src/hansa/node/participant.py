@@ -37,13 +37,7 @@ from hansa.kernel.crypto import KeyRing, Sealer
 from hansa.kernel.rate import Rate
 from hansa.kernel.settings import ParticipantSettings
 from hansa.kernel.store import Store
-from hansa.node.adapters import (
-    Agreements,
-    OwnExchange,
-    Plane,
-    PublishedOffers,
-    renewal_proof,
-)
+from hansa.node.adapters import Agreements, PublishedOffers, renewal_proof
 from hansa.node.asking import Asking
 from hansa.node.carrying import Carrying
 from hansa.node.deciding import Deciding
@@ -51,6 +45,7 @@ from hansa.node.directory import Directory, KnownParty
 from hansa.node.feeding import Mirrors, Pushing
 from hansa.node.journal import Journal
 from hansa.node.leaving import Leaving
+from hansa.node.moving import OwnExchange, Plane
 from hansa.node.questions import DATA_PATH, Questions
 from hansa.node.shared import Shared
 from hansa.node.shelf import Shelf

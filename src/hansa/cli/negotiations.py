@@ -175,11 +175,11 @@ def show_negotiation(negotiation: str, node: str | None, home: Path | None, as_j
         tell(f"Next: {following}")
     if found.delivery is not None and found.delivery.error:
         click.echo(f"On its way after {found.delivery.attempts} tries: {found.delivery.error}")
+    if found.agreement_id and found.state == "FINALIZED":
+        tell(f"Next: hansa agreement show {shlex.quote(found.agreement_id)}")
     for command in _answers(found.id, found.actions):
         if command not in following:
             tell(f"Next: {command}")
-    if found.agreement_id and found.state == "FINALIZED":
-        tell(f"Next: hansa agreement show {shlex.quote(found.agreement_id)}")
 
 
 @negotiation_command.command("follow")

@@ -43,6 +43,8 @@ def awaited(found: Negotiation | Transfer) -> str:
         return f"It is on its way to {found.counterparty.title}."
     if found.state == "STARTED":
         return "It runs on."
+    if "resume" in found.actions:
+        return "This side paused it."
     return f"It waits for {found.counterparty.title}."
 
 

@@ -174,7 +174,8 @@ def _unfinished(found: Transfer, quiet: bool, *, over: bool = False) -> None:
         say(f"Next: {found.refusal.next}", quiet)
     else:
         say(f"{found.state}: {awaited(found)}", quiet)
-        say(f"Next: hansa transfer follow {found.id}", quiet)
+        following = "resume" if "resume" in found.actions else "follow"
+        say(f"Next: hansa transfer {following} {found.id}", quiet)
     leave(end)
 
 

@@ -189,3 +189,14 @@ def test_a_rate_is_the_mean_at_first_and_then_that_of_the_last_minute() -> None:
     assert (later.items, later.bytes) == (3.0, 60.0)
     clock.move(100)
     assert rates.rate("t", 130, 1_600, age_s=160).items == 0.0
+
+
+async def test_who_ended_it_is_not_sent_to_ask_the_other_side_why(world: World) -> None:
+    dataset = await world.publish()
+    transfer = await world.flow((await world.agree(dataset))["agreement_id"])
+    path = f"{EAST}/transfers/{transfer['id']}"
+    await world.done("POST", f"{path}/terminate", {"reason": "Enough."})
+    found = await world.done("GET", f"{path}?wait=TERMINATED&timeout_s=20")
+    assert (found["refusal"]["by"], found["refusal"]["reasons"]) == ("own", ["Enough."])
+    again = f"hansa transfer start {transfer['agreement_id']}"
+    assert found["refusal"]["next"] == f"To begin again: {again}"

@@ -35,6 +35,7 @@ _NEXT: dict[str, str] = {
     Code.issuer_untrusted.value: "Both sides must be members of one space: hansa member list",
 }
 _DEFAULT = "Ask {other} why, then: {again}"
+_OURS = "To begin again: {again}"
 
 
 def refusal(
@@ -81,7 +82,7 @@ def _next(process: ContractNegotiation | TransferProcess, code: str, other: str)
     again = f"hansa negotiation replay {process.id}"
     if isinstance(process, TransferProcess):
         again = f"hansa transfer start {quote(process.agreement_id)}"
-    text = _NEXT.get(code, _DEFAULT)
+    text = _NEXT.get(code, _DEFAULT if _theirs(process) else _OURS)
     if isinstance(process, TransferProcess):
         text = text.replace("hansa negotiation show {id}", "hansa transfer show {id}")
     dataset = quote(process.dataset_id)

@@ -66,6 +66,7 @@ from hansa.dataplane.signaling import (
     Registration,
     Serving,
     Signaling,
+    Workload,
     signaling_routes,
 )
 from hansa.dataplane.usage import UsageLedger
@@ -135,6 +136,7 @@ __all__ = [
     "TransferUsage",
     "UpstreamResource",
     "UsageLedger",
+    "Workload",
     "digested",
     "file_name",
     "files",

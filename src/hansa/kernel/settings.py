@@ -59,6 +59,13 @@ class ParticipantSettings(msgspec.Struct, frozen=True, kw_only=True):
             "or control plane (Data Plane Signaling). Secret: mode 0600."
         ),
     ] = ()
+    workload: Annotated[
+        str,
+        Meta(
+            description="File in the node's folder that says where and as whom this participant "
+            "exchanges its workload's credential for tokens (Data Plane Signaling)."
+        ),
+    ] = ""
 
 
 class StoreSettings(msgspec.Struct, frozen=True, kw_only=True):

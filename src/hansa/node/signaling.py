@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
+from functools import partial
+from pathlib import Path
 from typing import Any, Protocol
 
 import msgspec
@@ -17,6 +20,7 @@ from hansa.dataplane import (
     Peers,
     Serving,
     Signaling,
+    Workload,
 )
 from hansa.exchange import Exchange
 from hansa.identity import Operators
@@ -64,6 +68,7 @@ def signaling_of(participant: Signaller, shared: Shared) -> Signaling:
         client=shared.client,
         clock=shared.clock,
         allow_http=shared.settings.outbound.allow_loopback,
+        workload=_workload(participant.id, shared),
     )
     serving = Serving(
         participant.store,
@@ -113,6 +118,49 @@ def _configured(participant_id: str, shared: Shared) -> list[dict[str, Any]]:
                     field="participants.planes",
                 ) from error
     return found
+
+
+class _Given(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The file that `workload` names; `credential` is the file with the workload's own JWT."""
+
+    broker: str
+    resource: str
+    credential: str
+    scope: str = ""
+
+
+def _workload(participant_id: str, shared: Shared) -> Workload | None:
+    """Read how tokens are got by exchange, if the settings say it; HansaError settings_invalid."""
+    for named in shared.settings.participants:
+        if named.id != participant_id or not named.workload:
+            continue
+        try:
+            given = msgspec.json.decode((shared.folder / named.workload).read_bytes(), type=_Given)
+        except (OSError, msgspec.MsgspecError) as error:
+            raise HansaError(
+                Code.settings_invalid,
+                f"{named.workload} does not say how tokens are exchanged.",
+                "It is a JSON object; see docs/reference/data-plane-signaling.md.",
+                field="participants.workload",
+            ) from error
+        file = shared.folder / given.credential
+        return Workload(
+            broker=given.broker,
+            resource=given.resource,
+            credential=partial(asyncio.to_thread, _credential, file),
+            scope=given.scope,
+        )
+    return None
+
+
+def _credential(file: Path) -> str:
+    """Read the workload's own JWT; HansaError unavailable."""
+    try:
+        return file.read_text(encoding="ascii").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise HansaError(
+            Code.unavailable, "The workload's credential can't be read.", file.name
+        ) from error
 
 
 def _claims(participant: Signaller, did: str) -> Mapping[str, Any]:

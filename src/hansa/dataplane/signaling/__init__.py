@@ -1,5 +1,6 @@
 """Data Plane Signaling 1.0 (RC3): our planes for other control planes, other planes for ours."""
 
+from hansa.dataplane.signaling.access_tokens import Workload
 from hansa.dataplane.signaling.driving import ForeignPlanes
 from hansa.dataplane.signaling.http import SIGNALING_PATH, signaling_routes
 from hansa.dataplane.signaling.model import Peer, PeerKind
@@ -18,5 +19,6 @@ __all__ = [
     "Registration",
     "Serving",
     "Signaling",
+    "Workload",
     "signaling_routes",
 ]

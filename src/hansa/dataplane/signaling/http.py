@@ -15,6 +15,7 @@ from starlette.routing import Route
 
 from hansa.dataplane.signaling import wire_dps_1_0_rc3 as wire
 from hansa.dataplane.signaling.model import Peer, PeerKind
+from hansa.dataplane.signaling.peers import REGISTRATION
 from hansa.dataplane.signaling.service import Signaling
 from hansa.kernel import Code, HansaError
 from hansa.kernel.problem import problems, read_body
@@ -111,7 +112,7 @@ async def _known_or_operator(
     signaling: Signaling, request: Request, operator: OperatorCheck, kind: PeerKind
 ) -> Peer | None:
     try:
-        return await signaling.peers.authenticate(request.headers, kind)
+        return await signaling.peers.authenticate(request.headers, kind, REGISTRATION)
     except HansaError:
         await operator(request)
         return None

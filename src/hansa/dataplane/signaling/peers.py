@@ -1,8 +1,9 @@
 """The registered planes of one participant, and who of them calls: nobody is let in unknown.
 
-Two kinds of authorization, each for both directions. `bearer_secret`: one secret of the pair, sent
-as bearer token. `oauth2_client_credentials` (Data Plane Signaling 1.0): we fetch a token for our
-calls, and verify theirs, a JWT with `sub` = the plane's id and `aud` = our own, by its keys.
+Three kinds of authorization, each for both directions. `bearer_secret`: one secret of the pair,
+sent as bearer token. `oauth2_client_credentials` and `oauth2_token_exchange` (Data Plane Signaling
+1.0): we fetch a token for our calls (`access_tokens.py`), and verify theirs, a JWT with `sub` = the
+plane's id and `aud` = our own, by its keys or those of its broker.
 """
 
 from __future__ import annotations
@@ -10,13 +11,21 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Mapping
 from typing import Any
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import urlsplit
 
 import msgspec
 import structlog
 
 from hansa.dataplane.model import DataAddress
 from hansa.dataplane.ports import Client, Sealer
+from hansa.dataplane.signaling.access_tokens import (
+    ALGORITHMS,
+    ANSWER_BYTES_MAX,
+    CLIENT_CREDENTIALS,
+    TOKEN_EXCHANGE,
+    AccessTokens,
+    Workload,
+)
 from hansa.dataplane.signaling.model import PEER, Peer, PeerKind, peer_key
 from hansa.dataplane.signaling.wire_dps_1_0_rc3 import Registration
 from hansa.dataplane.tokens import digest
@@ -27,16 +36,19 @@ from hansa.kernel.store import Store, Tx
 _log = structlog.get_logger("hansa.signaling")
 SECRET_LENGTH_MIN = 32
 PEERS_MAX = 1_000
-_CACHED_MAX = 1_000
 _LEEWAY_S = 30
 _LIFE_S_MAX = 24 * 3600
 _KEYS_AGE_S = 300
 _KEYS_AGAIN_S = 10
 _KEYS_MAX = 50
-_ANSWER_BYTES_MAX = 64 * 1024
 BEARER_SECRET = "bearer_secret"  # noqa: S105 - a name
-CLIENT_CREDENTIALS = "oauth2_client_credentials"
-_TYPES = (BEARER_SECRET, CLIENT_CREDENTIALS)
+_TYPES = (BEARER_SECRET, CLIENT_CREDENTIALS, TOKEN_EXCHANGE)
+_MEMBERS = {
+    CLIENT_CREDENTIALS: ("tokenEndpoint", "clientId", "clientSecret"),
+    TOKEN_EXCHANGE: ("tokenExchangeEndpoint", "issuer", "jwksUri"),
+}
+DATAFLOW = "signaling:dataflow"
+REGISTRATION = "signaling:registration"
 _LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
@@ -53,15 +65,20 @@ class Peers:
         client: Client,
         clock: Clock,
         allow_http: bool = False,
+        workload: Workload | None = None,
     ) -> None:
-        """`allow_http` lets planes on this machine be called without TLS: for local use only."""
+        """`allow_http` lets planes on this machine be called without TLS: for local use only.
+
+        `workload` is how tokens are got by exchange; without it no broker is asked.
+        """
         self._store = store
         self._audiences = frozenset({url, did})
+        self._contexts = frozenset({did, store.participant})
         self._sealer = sealer
         self._client = client
         self._clock = clock
         self._allow_http = allow_http
-        self._tokens: OrderedDict[str, tuple[float, str]] = OrderedDict()
+        self._tokens = AccessTokens(client, clock, workload)
         self._keys: OrderedDict[str, tuple[float, dict[str, PublicKey]]] = OrderedDict()
 
     async def register(self, kind: PeerKind, given: Registration) -> Peer:
@@ -133,8 +150,13 @@ class Peers:
 
     # -- who calls ---------------------------------------------------------------------------
 
-    async def authenticate(self, headers: Mapping[str, str], kind: PeerKind) -> Peer:
-        """Give the plane that calls; HansaError 401 token_* says what failed."""
+    async def authenticate(
+        self, headers: Mapping[str, str], kind: PeerKind, scope: str = DATAFLOW
+    ) -> Peer:
+        """Give the plane that calls; HansaError 401 token_* says what failed.
+
+        `scope` is what a broker's token must allow; forbidden when it does not.
+        """
         scheme, _, token = headers.get("authorization", "").strip().partition(" ")
         token = token.strip()
         if scheme.lower() != "bearer" or not token:
@@ -148,17 +170,19 @@ class Peers:
             if peer.kind is kind and peer.authorization == BEARER_SECRET:
                 return peer
         if token.count(".") == 2:
-            return await self._by_jwt(token, kind)
+            return await self._by_jwt(token, kind, scope)
         raise _unknown()
 
-    async def _by_jwt(self, text: str, kind: PeerKind) -> Peer:
-        token = jose.read(text)
+    async def _by_jwt(self, text: str, kind: PeerKind, scope: str) -> Peer:
+        token = jose.read(text, algorithms=ALGORITHMS)
         claims = token.claims
         subject = claims.get("sub")
         peer = await self.find(kind, subject) if isinstance(subject, str) else None
-        if peer is None or peer.authorization != CLIENT_CREDENTIALS:
+        if peer is None or peer.authorization == BEARER_SECRET:
             raise _unknown()
         await self._verify(token, peer)
+        if peer.authorization == TOKEN_EXCHANGE:
+            self._check_exchanged(claims, peer, scope)
         audience = claims.get("aud")
         audiences = audience if isinstance(audience, list) else [audience]
         if not self._audiences.intersection(each for each in audiences if isinstance(each, str)):
@@ -171,6 +195,21 @@ class Peers:
             raise HansaError(Code.token_expired, "The token has expired.", field="exp")
         return peer
 
+    def _check_exchanged(self, claims: Mapping[str, Any], peer: Peer, scope: str) -> None:
+        """Check what a broker's token says besides; its principal is the registered plane."""
+        if claims.get("iss") != self._authorization(peer)["issuer"]:
+            raise HansaError(Code.token_unknown, "The token is of another issuer.", field="iss")
+        if claims.get("participant_context") not in self._contexts:
+            raise HansaError(
+                Code.token_audience,
+                "The token is for another participant.",
+                field="participant_context",
+            )
+        if scope not in str(claims.get("scope", "")).split():
+            raise HansaError(
+                Code.forbidden, "The token does not allow this.", f"Needed: {scope}.", field="scope"
+            )
+
     async def _verify(self, token: jose.Unverified, peer: Peer) -> None:
         """Check the signature with the registered keys; without keys nothing is believed."""
         given = self._authorization(peer)
@@ -179,7 +218,10 @@ class Peers:
             keys = await self._fetched_keys(given.get("jwksUri"), token.kid)
         else:
             keys = _keys_of(listed)
-        key = keys.get(token.kid or "") or (next(iter(keys.values())) if len(keys) == 1 else None)
+        if token.kid is None:  # each may be tried; with several, a name is needed
+            key = next(iter(keys.values())) if len(keys) == 1 else None
+        else:
+            key = keys.get(token.kid)
         if key is None:
             raise jose.unsigned("None of the plane's keys has this name.", "unknown_key")
         token.verify(key)
@@ -192,7 +234,7 @@ class Peers:
         age = _KEYS_AGE_S if held is None or (kid or "") in held[1] else _KEYS_AGAIN_S
         if held is not None and now - held[0] < age:
             return held[1]
-        answer = await self._client.request("GET", uri, body_bytes_max=_ANSWER_BYTES_MAX)
+        answer = await self._client.request("GET", uri, body_bytes_max=ANSWER_BYTES_MAX)
         if not answer.ok:
             raise HansaError(Code.unavailable, "The plane's keys can't be had now.")
         keys = _keys_of(answer.json())
@@ -208,42 +250,11 @@ class Peers:
         given = self._authorization(peer)
         if peer.authorization == BEARER_SECRET:
             return f"Bearer {given['secret']}"
-        key = PEER.key(peer)
-        held = self._tokens.get(key)
-        now = self._clock.monotonic_s()
-        if held is not None and now < held[0]:
-            return f"Bearer {held[1]}"
-        form = {
-            "grant_type": "client_credentials",
-            "client_id": given["clientId"],
-            "client_secret": given["clientSecret"],
-            "audience": peer.id,
-        }
-        answer = await self._client.request(
-            "POST",
-            given["tokenEndpoint"],
-            headers={"Content-Type": "application/x-www-form-urlencoded"},
-            body=urlencode(form).encode(),
-            body_bytes_max=_ANSWER_BYTES_MAX,
-        )
-        found = answer.json() if answer.ok else None
-        token = found.get("access_token") if isinstance(found, dict) else None
-        if not isinstance(token, str) or not DataAddress(endpoint="", authorization=token).sendable:
-            raise HansaError(
-                Code.unavailable,
-                "No token for the plane can be had now.",
-                f"Its token endpoint answered {answer.status}.",
-            )
-        life_s = found.get("expires_in", 60) if isinstance(found, dict) else 60
-        life_s = life_s if isinstance(life_s, int) and life_s > 0 else 60
-        self._tokens[key] = (now + life_s * 0.8, token)
-        while len(self._tokens) > _CACHED_MAX:
-            self._tokens.popitem(last=False)
-        return f"Bearer {token}"
+        return f"Bearer {await self._tokens.of(PEER.key(peer), peer.id, given)}"
 
     def refused(self, peer: Peer) -> None:
         """Forget the token for a plane that it did not accept: the next call fetches another."""
-        self._tokens.pop(PEER.key(peer), None)
+        self._tokens.forget(PEER.key(peer))
 
     # -- within ------------------------------------------------------------------------------
 
@@ -261,10 +272,13 @@ class Peers:
             if not DataAddress(endpoint="", authorization=secret).sendable:
                 raise _bad("authorization.secret", "It must be printable ASCII without spaces.")
             return secret
-        for name in ("tokenEndpoint", "clientId", "clientSecret"):
+        for name in _MEMBERS[kind]:
             if not isinstance(given.get(name), str) or not given[name]:
                 raise _bad(f"authorization.{name}", "It must be a string that is not empty.")
-        self.check_url(given["tokenEndpoint"], "authorization.tokenEndpoint")
+        endpoint = _MEMBERS[kind][0]
+        self.check_url(given[endpoint], f"authorization.{endpoint}")
+        if kind == TOKEN_EXCHANGE and "jwks" in given:
+            raise _bad("authorization.jwks", "A broker's keys are fetched: give `jwksUri`.")
         if ("jwks" in given) == ("jwksUri" in given):
             raise _bad(
                 "authorization.jwks", "Give `jwks` or `jwksUri`: tokens are verified, always."
@@ -285,7 +299,7 @@ class Peers:
         return f"signaling/{self._store.participant}/{peer_key(kind, peer_id)}".encode()
 
     def _forget(self, peer: Peer) -> None:
-        self._tokens.pop(PEER.key(peer), None)
+        self._tokens.forget(PEER.key(peer))
 
 
 def _keys_of(document: Any) -> dict[str, PublicKey]:
@@ -295,12 +309,12 @@ def _keys_of(document: Any) -> dict[str, PublicKey]:
     keys: dict[str, PublicKey] = {}
     for jwk in listed:
         try:
-            key = PublicKey.of_jwk(jwk)
+            key = PublicKey.of_jwk(jwk, with_rsa=True)
         except (HansaError, AttributeError):
             continue  # a set may hold keys of kinds that are not used here
         keys[str(jwk.get("kid", ""))] = key
     if not keys:
-        raise _bad("authorization.jwks", "It has no key for ES256, ES384 or EdDSA.")
+        raise _bad("authorization.jwks", "It has no key for ES256, ES384, EdDSA or RS256.")
     return keys
 
 

@@ -1,8 +1,9 @@
 """Signed tokens: compact JWS (RFC 7515) with JSON claims, strictly read.
 
 Signed with ES256. Verified: ES256, ES384, EdDSA on Ed25519 (also under its newer name `Ed25519`,
-RFC 9864). Nothing else: no `none`, no HMAC, no RSA. Keys inside a header (`jwk`, `jku`, `x5c`) are
-never trusted. Duplicate members, NaN, deep nesting and critical headers are refused.
+RFC 9864); RS256 only where the caller asks for it. Nothing else: no `none`, no HMAC. Keys inside a
+header (`jwk`, `jku`, `x5c`) are never trusted. Duplicate members, NaN, deep nesting and critical
+headers are refused.
 """
 
 from __future__ import annotations
@@ -18,7 +19,8 @@ from hansa.kernel.crypto.keys import PublicKey, SigningKey, b64url, b64url_bytes
 from hansa.kernel.errors import Code, HansaError
 
 ALGORITHMS = frozenset({"ES256", "ES384", "EdDSA", "Ed25519"})
-"""The algorithms that are verified."""
+"""The algorithms that are verified unless the caller says otherwise."""
+_KNOWN = ALGORITHMS | {"RS256"}
 TOKEN_BYTES_MAX = 32 * 1024
 """Longest token that is read unless the caller says otherwise."""
 DEPTH_MAX = 32
@@ -39,7 +41,7 @@ class Unverified(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def algorithm(self) -> str:
-        """Give the algorithm, one of `ALGORITHMS`."""
+        """Give the algorithm, one of those that were allowed."""
         return str(self.header["alg"])
 
     @property
@@ -61,7 +63,12 @@ class Unverified(msgspec.Struct, frozen=True, kw_only=True):
         return self.claims
 
 
-def read(token: str, *, bytes_max: int = TOKEN_BYTES_MAX) -> Unverified:
+def read(
+    token: str,
+    *,
+    bytes_max: int = TOKEN_BYTES_MAX,
+    algorithms: frozenset[str] = ALGORITHMS,
+) -> Unverified:
     """Take a compact JWS apart without believing it.
 
     HansaError token_malformed; token_signature when the algorithm is not on the list.
@@ -72,8 +79,11 @@ def read(token: str, *, bytes_max: int = TOKEN_BYTES_MAX) -> Unverified:
     if len(parts) != 3 or not token.isascii():
         raise malformed("It does not have three parts in base64url.", "shape")
     read_header = _header if len(parts[0]) <= _HEADER_BYTES_KEPT else _header.__wrapped__
+    header = read_header(parts[0])
+    if header["alg"] not in algorithms:
+        raise unsigned("Its algorithm is not allowed.", "alg_not_allowed")
     return Unverified(
-        header=read_header(parts[0]),
+        header=header,
         claims=_object(_decoded(parts[1]), "payload"),
         signing_input=token[: token.rindex(".")].encode("ascii"),
         signature=_decoded(parts[2]),
@@ -109,7 +119,7 @@ def _header(part: str) -> dict[str, Any]:
     if "crit" in header:
         raise malformed("It has critical headers, and none is understood here.", "crit")
     algorithm = header.get("alg")
-    if not isinstance(algorithm, str) or algorithm not in ALGORITHMS:
+    if not isinstance(algorithm, str) or algorithm not in _KNOWN:
         raise unsigned("Its algorithm is not allowed.", "alg_not_allowed")
     for name in ("kid", "typ"):
         if not isinstance(header.get(name, ""), str):

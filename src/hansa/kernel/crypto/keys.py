@@ -13,7 +13,7 @@ from typing import Any
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec, ed25519
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
 from cryptography.hazmat.primitives.asymmetric.utils import (
     decode_dss_signature,
     encode_dss_signature,
@@ -26,6 +26,7 @@ _CURVES: dict[str, tuple[str, type[ec.EllipticCurve], int]] = {
     "P-384": ("ES384", ec.SECP384R1, 48),
 }
 _ECDSA = {"ES256": ec.ECDSA(hashes.SHA256()), "ES384": ec.ECDSA(hashes.SHA384())}
+_RSA_BITS, _RSA_BITS_E = (2048, 8192), 32
 _ED25519 = ("EdDSA", "Ed25519")
 _PRIVATE_MEMBERS = frozenset({"d", "p", "q", "dp", "dq", "qi", "oth", "k"})
 _ALPHABET = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
@@ -49,13 +50,13 @@ def b64url_bytes(text: str | bytes) -> bytes:
 
 
 class PublicKey:
-    """A key that verifies: EC P-256, EC P-384 or Ed25519. Hashable by its thumbprint."""
+    """A key that verifies: EC P-256, EC P-384, Ed25519, or RSA. Hashable by its thumbprint."""
 
     __slots__ = ("_key", "algorithms", "jwk", "thumbprint")
 
     def __init__(
         self,
-        key: ec.EllipticCurvePublicKey | ed25519.Ed25519PublicKey,
+        key: ec.EllipticCurvePublicKey | ed25519.Ed25519PublicKey | rsa.RSAPublicKey,
         jwk: dict[str, str],
         algorithms: tuple[str, ...],
     ) -> None:
@@ -66,17 +67,18 @@ class PublicKey:
         self.thumbprint = b64url(hashlib.sha256(f"{{{members}}}".encode()).digest())
 
     @classmethod
-    def of_jwk(cls, jwk: Mapping[str, Any]) -> PublicKey:
+    def of_jwk(cls, jwk: Mapping[str, Any], *, with_rsa: bool = False) -> PublicKey:
         """Read a public JWK; HansaError invalid_field says what is wrong with it.
 
-        Refused: private members, another use than `sig`, unknown curves, a point off its curve.
+        Refused: private members, another use than `sig`, unknown curves, a point off its curve;
+        RSA unless asked for, and of 2048 to 8192 bits (RFC 7518 3.3).
         """
         if _PRIVATE_MEMBERS.intersection(jwk):
             raise _bad("It holds private members: never publish those.")
         if jwk.get("use", "sig") != "sig":
             raise _bad("Its `use` is not `sig`.")
         try:
-            key = cls._read(jwk)
+            key = cls._read_rsa(jwk) if with_rsa and jwk.get("kty") == "RSA" else cls._read(jwk)
         except (ValueError, TypeError, AttributeError, KeyError) as error:
             raise _bad("It is not a valid point of its curve.") from error
         if key is None:
@@ -84,6 +86,14 @@ class PublicKey:
         if "alg" in jwk and jwk["alg"] not in key.algorithms:
             raise _bad("Its `alg` does not fit its curve.")
         return key
+
+    @classmethod
+    def _read_rsa(cls, jwk: Mapping[str, Any]) -> PublicKey:
+        n, e = (int.from_bytes(b64url_bytes(jwk[name])) for name in ("n", "e"))
+        if not _RSA_BITS[0] <= n.bit_length() <= _RSA_BITS[1] or e.bit_length() > _RSA_BITS_E:
+            raise ValueError("wrong size")
+        key = rsa.RSAPublicNumbers(e, n).public_key()
+        return cls(key, {"kty": "RSA", "n": jwk["n"], "e": jwk["e"]}, ("RS256",))
 
     @classmethod
     def _read(cls, jwk: Mapping[str, Any]) -> PublicKey | None:
@@ -109,6 +119,9 @@ class PublicKey:
         try:
             if isinstance(self._key, ed25519.Ed25519PublicKey):
                 self._key.verify(signature, message)
+                return True
+            if isinstance(self._key, rsa.RSAPublicKey):
+                self._key.verify(signature, message, padding.PKCS1v15(), hashes.SHA256())
                 return True
             half = (self._key.key_size + 7) // 8
             if len(signature) != 2 * half:

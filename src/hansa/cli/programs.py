@@ -59,7 +59,8 @@ def check_webhook(webhook: str, node: str | None, home: Path | None, as_json: bo
     found = client.post(path_of(base, "webhooks", webhook, "test"))
     word = f"It answered {found['status']} after {found['ms']} ms."
     show(found, as_json, [word if found["ok"] else f"It failed: {found['error']}"])
-    leave(End.done if found["ok"] else End.failed)
+    unheard = End.failed if found["status"] else End.unreachable
+    leave(End.done if found["ok"] else unheard)
 
 
 @webhook_command.command("remove")

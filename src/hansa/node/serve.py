@@ -15,8 +15,10 @@ from hansa.kernel.telemetry import configure_logging
 
 _log = structlog.get_logger("hansa.node")
 _STOP_TIMEOUT_S = 3
-_GARBAGE_AFTER = 10_000
-"""How many more containers are made than freed before cycles are looked for (default: 700)."""
+_GARBAGE_AFTER = 25_000
+"""How many more containers are made than freed before cycles are looked for (default: 700). What is
+just being worked is looked through each time: measured, 10,000 cost 3 % more of a negotiation than
+40,000, which cost 3 MB more of memory."""
 
 
 def read_secret(folder: Path) -> bytes:

@@ -24,7 +24,7 @@ T = TypeVar("T", bound=msgspec.Struct)
 _Held = tuple[int, int, bytes]
 """A document's row: its number, its version, its index pairs."""
 _PROBES = (32, 512)
-_FORGET_MAX = 4
+_FORGET_EVERY, _FORGET_MAX = 16, 64
 _ACTION = "id, machine, process, name, body, due, attempts, error, dead"
 _ONE_ACTION = f"SELECT {_ACTION} FROM action WHERE participant = ? AND id = ?"  # noqa: S608
 _GET = "SELECT body FROM record WHERE participant = ? AND kind = ? AND key = ?"
@@ -330,13 +330,14 @@ class Documents(ReadDocuments):
     def remember(self, scope: str, key: str, expires: datetime) -> bool:
         """Note `key` in `scope` until `expires`; False when it is noted already (a replay).
 
-        Each call also forgets a few expired ones of this participant, so the table stays small.
+        One call in sixteen, by the clock, also forgets expired ones of this participant.
         """
         now = rows.micros(self._clock.now())
         rows.checked(scope, "scope", rows.NAME_BYTES_MAX)
         values = (self.participant, scope, rows.checked(key, "key"), rows.micros(expires), now)
         noted = bool(self._run(_REMEMBER, values))
-        self._run(self._forget_sql, (self.participant, self.participant, now, _FORGET_MAX))
+        if now % _FORGET_EVERY == 0:
+            self._run(self._forget_sql, (self.participant, self.participant, now, _FORGET_MAX))
         return noted
 
     def enqueue(self, action: Action) -> None:

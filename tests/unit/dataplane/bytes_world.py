@@ -87,42 +87,40 @@ class Wire:
     @asynccontextmanager
     async def to(self, port: int) -> AsyncIterator[int]:
         """Relay to a port; give the port to connect to."""
-        tasks: set[asyncio.Task[None]] = set()
+        tasks: dict[asyncio.Task[None], asyncio.StreamWriter] = {}
 
-        async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-            task = asyncio.current_task()
-            assert task is not None
-            tasks.add(task)
-            try:
-                await self._relay(port, reader, writer)
-            finally:
-                tasks.discard(task)
+        def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            tasks[asyncio.create_task(self._relay(port, reader, writer))] = writer
 
         server = await asyncio.start_server(connected, "127.0.0.1", 0)
         try:
             yield server.sockets[0].getsockname()[1]
         finally:
             server.close()
-            for task in list(tasks):
+            for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
+            for writer in tasks.values():  # also of those who had no turn yet
+                writer.transport.abort()
 
     async def _relay(
         self, port: int, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
     ) -> None:
         self.connections += 1
-        far_reader, far_writer = await asyncio.open_connection("127.0.0.1", port)
-        directions = [
-            asyncio.create_task(self._pass("up", reader, far_writer)),
-            asyncio.create_task(self._pass("down", far_reader, writer)),
-        ]
+        writers, directions = [writer], list[asyncio.Task[None]]()
         try:
+            far_reader, far_writer = await asyncio.open_connection("127.0.0.1", port)
+            writers.append(far_writer)
+            directions += [
+                asyncio.create_task(self._pass("up", reader, far_writer)),
+                asyncio.create_task(self._pass("down", far_reader, writer)),
+            ]
             await asyncio.wait(directions, return_when=asyncio.FIRST_COMPLETED)
         finally:
             for task in directions:
                 task.cancel()
             await asyncio.gather(*directions, return_exceptions=True)
-            for each in (writer, far_writer):
+            for each in writers:
                 with suppress(OSError):
                     each.transport.abort()
 
@@ -233,6 +231,7 @@ class Side:
         self.received = ReceivedFiles(room, store, self.clock, bytes_max=self.bytes_max)
         receiver = BytesInbox(self.received, self.flows, self.usage)
         self.inboxes.register(receiver)
+        self.receiver = receiver
         self.downloads = Downloads(
             self.consumer, self.flows, self.received, self.clock, retry=QUICK
         )
@@ -382,7 +381,7 @@ def sha(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
 
 
-async def until(check: Callable[[], Awaitable[bool]], what: str, timeout_s: float = 10.0) -> None:
+async def until(check: Callable[[], Awaitable[bool]], what: str, timeout_s: float = 60.0) -> None:
     """Wait until a check holds."""
     try:
         async with asyncio.timeout(timeout_s):

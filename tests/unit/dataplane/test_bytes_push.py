@@ -335,7 +335,12 @@ async def test_the_newest_sender_takes_over(world: World, http: aiohttp.ClientSe
         yield data[200_000:]
 
     old = asyncio.create_task(post(http, url, token, slow()))
-    await arrived(world, 200_000)
+
+    async def half() -> bool:
+        found = world.consumer.receiver._arriving.get(TRANSFER)
+        return found is not None and found.part.size == 200_000
+
+    await until(half, "the half to come")
     async with http.head(url, headers=token) as head:
         offset = head.headers["Upload-Offset"]
     assert offset == "200000"

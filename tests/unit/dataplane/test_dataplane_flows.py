@@ -26,7 +26,7 @@ async def world(tmp_path: Path) -> AsyncIterator[FlowWorld]:
 
 
 async def told(world: FlowWorld, *what: str) -> None:
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(60):
         while what not in world.control.told:  # noqa: ASYNC110
             await asyncio.sleep(0.005)
 
@@ -282,7 +282,7 @@ async def test_a_flow_that_the_control_plane_does_not_know_is_told_once(world: F
 
     world.control.completed = unknown  # type: ignore[method-assign]
     await world.flows.on_done(flow.id)
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(60):
         while await world.plane.store.read(lambda tx: tx.actions()):  # noqa: ASYNC110
             await asyncio.sleep(0.005)
 

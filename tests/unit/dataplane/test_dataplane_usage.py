@@ -16,6 +16,14 @@ def figures(usage: TransferUsage) -> tuple[int, int, int]:
     return usage.requests, usage.entities, usage.bytes
 
 
+async def written(kept: UsageLedger, transfer_id: str) -> tuple[int, int, int]:
+    """Wait until something of a transfer is in the store; give it."""
+    async with asyncio.timeout(60):
+        while not (await kept.usage(transfer_id)).requests:  # noqa: ASYNC110 - it is in the store
+            await asyncio.sleep(0.005)
+    return figures(await kept.usage(transfer_id))
+
+
 async def test_answers_are_counted_against_transfer_and_agreement(plane: Plane) -> None:
     plane.agreements.add("a1")
     token = (await plane.grants.start("t1", "a1", caller())).authorization
@@ -52,20 +60,15 @@ async def test_nothing_is_lost_between_many_counters_and_the_writer(plane: Plane
 
 async def test_a_block_is_written_by_size_and_by_time(plane: Plane) -> None:
     kept = UsageLedger(plane.store, plane.clock)
-    await plane.usage.start()
     plane.usage.count("t1", "a1", entities=1, bytes=1)
     assert figures(await kept.usage("t1")) == (0, 0, 0)
-    await asyncio.sleep(0.1)
-    assert figures(await kept.usage("t1")) == (1, 1, 1)
+    await plane.usage.start()
+    assert await written(kept, "t1") == (1, 1, 1)
     slow = UsageLedger(plane.store, plane.clock, block_calls=10, block_s=60)
     await slow.start()
     for _ in range(10):
         slow.count("t2", "a1", entities=0, bytes=0)
-    for _ in range(100):
-        await asyncio.sleep(0.005)
-        if (await kept.usage("t2")).requests:
-            break
-    assert (await kept.usage("t2")).requests == 10
+    assert await written(kept, "t2") == (10, 0, 0)
     await slow.stop()
 
 

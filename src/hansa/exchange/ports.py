@@ -18,7 +18,7 @@ from hansa.exchange.model import (
     TransferProgress,
 )
 from hansa.identity import Caller
-from hansa.kernel.outbound import OutboundResponse
+from hansa.kernel.outbound import Client
 from hansa.kernel.store import Tx
 
 
@@ -145,24 +145,6 @@ class Events(Protocol):
         Asked once for each process or agreement that a transaction changes, with what becomes of
         it. What is written is kept with the change or not at all; it must not raise.
         """
-        ...
-
-
-class Client(Protocol):
-    """The guarded outbound client."""
-
-    async def request(
-        self,
-        method: str,
-        url: str,
-        *,
-        headers: Mapping[str, str] | None = None,
-        body: bytes | None = None,
-        json: Any = None,
-        timeout_s: float | None = None,
-        body_bytes_max: int | None = None,
-    ) -> OutboundResponse:
-        """Send a request and read the answer whole; HansaError outbound_* when it fails."""
         ...
 
 

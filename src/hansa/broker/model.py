@@ -157,7 +157,6 @@ class Query(msgspec.Struct, frozen=True, kw_only=True):
     """Which entities are asked for (5.7.2); one of the attributes in `existing` must be there."""
 
     ids: tuple[str, ...] = ()
-    id_pattern: str | None = None
     types: TypeSelection | None = None
     q: Node | None = None
     geo: GeoQuery | None = None

@@ -28,9 +28,9 @@ def free_port() -> int:
     return free_ports(1)[0]
 
 
-def listening(port: int = 0) -> socket.socket:
+def listening(port: int = 0, host: str = "127.0.0.1") -> socket.socket:
     """Listen on a port, by default on one that the system chooses: nobody else can take it."""
-    return socket.create_server(("127.0.0.1", port))
+    return socket.create_server((host, port))
 
 
 @asynccontextmanager

@@ -247,7 +247,7 @@ class World:
             await node.close()
 
 
-async def settle(condition: Callable[[], Any], timeout_s: float = 3.0) -> None:
+async def settle(condition: Callable[[], Any], timeout_s: float = 60.0) -> None:
     """Wait until a condition holds (a function, or one that gives an awaitable)."""
     async with asyncio.timeout(timeout_s):
         while True:

@@ -18,6 +18,7 @@ import secrets
 import shutil
 import tempfile
 import threading
+import time
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from pathlib import Path
 from types import TracebackType
@@ -27,7 +28,7 @@ import uvicorn
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.types import Receive, Scope, Send
-from tests.ports import free_ports
+from tests.ports import PATIENCE_S, listening
 
 from hansa.client import Client
 from hansa.identity import Caller, Identity, Membership
@@ -48,7 +49,6 @@ T = TypeVar("T")
 Shim = Callable[[Request], Awaitable[Response]]
 PARTICIPANT = "city"
 _OWN = "/profile/"
-_START_S = 20.0
 
 
 class ProfileGate(Gate):
@@ -106,7 +106,8 @@ class Profile:
         self.acting = PARTICIPANT
         names = [PARTICIPANT, *(f"{PARTICIPANT}-{number}" for number in range(1, others + 1))]
         self.folder = Path(tempfile.mkdtemp(prefix="hansa-profile-"))
-        self.port = free_ports(1)[0]
+        self._on = listening(host=host)
+        self.port = self._on.getsockname()[1]
         self.url = f"http://localhost:{self.port}"
         self._operator = secrets.token_urlsafe(32)
         (self.folder / "operator.token").write_text(self._operator, encoding="ascii")
@@ -129,8 +130,6 @@ class Profile:
         self._server = uvicorn.Server(
             uvicorn.Config(
                 self._serve,
-                host=host,
-                port=self.port,
                 http=BoundedHttp,
                 ws="none",
                 interface="asgi3",
@@ -148,19 +147,19 @@ class Profile:
     def start(self) -> None:
         """Start the node and wait until it serves."""
         self._thread.start()
-        waiting = threading.Event()
-        for _ in range(int(_START_S / 0.02)):
+        ends_s = time.monotonic() + PATIENCE_S
+        while time.monotonic() < ends_s:
             if self._server.started:
                 return
             if not self._thread.is_alive():
                 break
-            waiting.wait(0.02)
+            time.sleep(0.02)
         raise AssertionError("the profile's node did not start")
 
     def stop(self) -> None:
         """Stop the node and remove its folder."""
         self._server.should_exit = True
-        self._thread.join(15)
+        self._thread.join(PATIENCE_S)
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def __enter__(self) -> Profile:
@@ -196,7 +195,7 @@ class Profile:
         """Give a client of the management API as the operator."""
         return Client(self.url, self._operator)
 
-    def call(self, work: Coroutine[Any, Any, T], timeout_s: float = 30.0) -> T:
+    def call(self, work: Coroutine[Any, Any, T], timeout_s: float = PATIENCE_S) -> T:
         """Run something on the node's loop and give what came of it."""
         assert self._loop is not None, "the profile is not running"
         return asyncio.run_coroutine_threadsafe(work, self._loop).result(timeout_s)
@@ -216,7 +215,7 @@ class Profile:
     # -- serving ---------------------------------------------------------------------------------
 
     def _run(self) -> None:
-        self._server.run()
+        self._server.run([self._on])
 
     async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
         self._loop = asyncio.get_running_loop()

@@ -113,7 +113,7 @@ def status(profile: Profile, authorization: str) -> int:
         | ({"Authorization": authorization} if authorization else {}),
     )
     try:
-        with urllib.request.urlopen(request, timeout=10) as answer:
+        with urllib.request.urlopen(request, timeout=60) as answer:
             return int(answer.status)
     except urllib.error.HTTPError as refusal:
         with refusal:

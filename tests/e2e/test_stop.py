@@ -29,7 +29,7 @@ def test_a_running_answer_stops_when_its_agreement_ends(space: Space, tmp_path: 
     path = f"/{PROVIDER}/data/ngsi-ld/v1/temporal/entities?{query}"
     with socket.socket() as wire:
         wire.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-        wire.settimeout(5)
+        wire.settimeout(60)
         wire.connect(("127.0.0.1", space.node(PROVIDER).port))
         head = f"GET {path} HTTP/1.1\r\nHost: localhost\r\nAuthorization: {access['authorization']}"
         wire.sendall(f"{head}\r\nConnection: close\r\n\r\n".encode())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
+import threading
 from collections.abc import AsyncIterator, Callable
 
 import pytest
@@ -106,16 +107,20 @@ async def test_a_restarted_server_is_not_noticed_by_the_next_callers(
     dsn = postgres_dsn()
     database = PostgresDatabase.open(dsn, clock=FixedClock())
     store = database.store("north")
-    await asyncio.gather(
-        *(store.write(lambda tx: tx.execute("SELECT pg_sleep(0.05)")) for _ in range(8))
-    )
+    meeting = threading.Barrier(2)
+
+    def meet(tx: Tx) -> None:
+        tx.execute("SELECT 1")
+        meeting.wait(60)
+
+    await asyncio.gather(store.write(meet), store.write(meet))
     with psycopg.connect(dsn) as other:
         ended = other.execute(
             "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity"
             " WHERE datname = current_database() AND pid <> pg_backend_pid()"
         ).fetchone()
     assert ended is not None
-    assert ended[0] > 1
+    assert ended[0] > 1, "two connections were open at once"
     for number in range(12):
         await store.write(lambda tx, n=number: tx.insert(NOTE, Note(str(n))))  # type: ignore[misc]
         assert await store.read(lambda tx: tx.count(NOTE)) == number + 1

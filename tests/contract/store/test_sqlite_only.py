@@ -42,10 +42,10 @@ async def test_what_waits_together_is_committed_together(path: Path) -> None:
     def first(tx: Tx) -> None:
         tx.put(NOTE, Note("first"))
         begun.set()
-        go_on.wait(5)
+        go_on.wait(60)
 
     blocking = asyncio.create_task(store.write(first, slow=True))
-    await asyncio.to_thread(begun.wait, 5)
+    await asyncio.to_thread(begun.wait, 60)
     commits.clear()
     rest = [
         asyncio.create_task(store.write(lambda tx, n=n: tx.put(NOTE, Note(f"{n}"))))  # type: ignore[misc]
@@ -149,10 +149,10 @@ async def test_a_full_queue_is_refused(path: Path, monkeypatch: pytest.MonkeyPat
 
     def blocked(tx: Tx) -> None:
         begun.set()
-        go_on.wait(5)
+        go_on.wait(60)
 
     first = asyncio.create_task(store.write(blocked, slow=True))
-    await asyncio.to_thread(begun.wait, 5)
+    await asyncio.to_thread(begun.wait, 60)
     queued = [
         asyncio.create_task(store.write(lambda tx, n=n: tx.insert(NOTE, Note(str(n)))))  # type: ignore[misc]
         for n in range(4)
@@ -173,10 +173,10 @@ async def test_a_cancelled_job_that_has_not_begun_does_not_run(path: Path) -> No
 
     def blocked(tx: Tx) -> None:
         begun.set()
-        go_on.wait(5)
+        go_on.wait(60)
 
     first = asyncio.create_task(store.write(blocked, slow=True))
-    await asyncio.to_thread(begun.wait, 5)
+    await asyncio.to_thread(begun.wait, 60)
     queued = [
         asyncio.create_task(store.write(lambda tx, n=n: tx.put(NOTE, Note(str(n)))))  # type: ignore[misc]
         for n in range(5)
@@ -248,7 +248,7 @@ async def test_a_waker_that_fails_does_not_stop_the_writer(path: Path) -> None:
     asyncio.get_running_loop().set_exception_handler(lambda loop, context: None)
     database.on_enqueued(failing)
     action = Action(id="1", machine="m", process="p", name="go")
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(60):
         await store.write(lambda tx: tx.enqueue(action))
         await store.write(lambda tx: tx.put(NOTE, Note("after")))
     assert await store.read(lambda tx: tx.count(NOTE)) == 1

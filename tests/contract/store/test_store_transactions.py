@@ -79,11 +79,11 @@ async def test_a_read_is_one_view_while_others_write(store: Store) -> None:
     def slow(tx: ReadTx) -> list[Note]:
         first = tx.find(NOTE, {"state": "0"}, limit=1)
         began.set()
-        go_on.wait(5)
+        go_on.wait(60)
         return first + tx.find(NOTE, {"state": "0"})[1:]
 
     reading = asyncio.create_task(store.read(slow, slow=True))
-    await asyncio.to_thread(began.wait, 5)
+    await asyncio.to_thread(began.wait, 60)
     await store.write(lambda tx: [tx.put(NOTE, Note(key, "1")) for key in "ab"])
     go_on.set()
     assert await reading == [Note("a", "0"), Note("b", "0")]
@@ -149,14 +149,14 @@ async def test_a_cancelled_caller_does_not_keep_the_outbox_asleep(
     def job(tx: Tx) -> None:
         tx.enqueue(Action(id="1", machine="m", process="p", name="go"))
         running.set()
-        cancelled.wait(5)
+        cancelled.wait(60)
 
     task = asyncio.create_task(store.write(job, slow=True))
-    await asyncio.to_thread(running.wait, 5)
+    await asyncio.to_thread(running.wait, 60)
     task.cancel()
     await asyncio.sleep(0)
     cancelled.set()
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(60):
         await woken.wait()
 
 
@@ -177,7 +177,7 @@ async def test_an_empty_iterator_in_a_job_is_an_error_not_a_hang(
     def stopping(tx: ReadTx) -> object:
         return next(iter(()))
 
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(60):
         with pytest.raises(RuntimeError, match="StopIteration"):
             await (store.write(stopping) if slow is None else store.read(stopping, slow=slow))
 

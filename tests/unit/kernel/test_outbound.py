@@ -35,7 +35,8 @@ async def server() -> AsyncIterator[int]:
         head = await reader.readuntil(b"\r\n\r\n")
         path = head.split(b" ")[1]
         if path == b"/slow":
-            await asyncio.sleep(0.5)
+            await reader.read()  # until the caller hangs up
+            return
         if path == b"/redirect":
             writer.write(b"HTTP/1.1 302 Found\r\nLocation: /\r\nContent-Length: 0\r\n\r\n")
         elif path == b"/twice":
@@ -136,7 +137,7 @@ async def test_a_host_that_is_not_there_is_said_to_be_so() -> None:
 async def test_an_error_says_whether_anybody_can_have_read_the_request(server: int) -> None:
     client = OutboundClient(OutboundLimits(allow_loopback=True))
     with pytest.raises(HansaError) as slow:
-        await client.request("POST", f"http://localhost:{server}/slow", body=b"{}", timeout_s=0.05)
+        await client.request("POST", f"http://localhost:{server}/slow", body=b"{}", timeout_s=2)
     with pytest.raises(HansaError) as closed:
         await client.request("POST", "http://localhost:1/", body=b"{}")
     assert "unsent" not in slow.value.facts, "it was sent, and may have been read"
@@ -150,7 +151,7 @@ async def test_name_servers_that_do_not_answer_hold_up_nobody_else(
     answered = threading.Event()
 
     def asked(host: str, *more: object, **named: object) -> list[object]:
-        answered.wait(30)
+        answered.wait(120)
         raise socket.gaierror("no answer")
 
     monkeypatch.setattr(socket, "getaddrinfo", asked)
@@ -158,7 +159,7 @@ async def test_name_servers_that_do_not_answer_hold_up_nobody_else(
     asking = [asyncio.create_task(client.resolve(f"n{n}.example", 80)) for n in range(64)]
     await asyncio.sleep(0)
     try:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             assert await asyncio.to_thread(lambda: "at work") == "at work"
     finally:
         answered.set()

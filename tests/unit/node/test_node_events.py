@@ -57,13 +57,15 @@ async def receiving() -> AsyncIterator[Receiver]:
     app = web.Application()
     app.router.add_post("/events", receiver.take)
     runner = web.AppRunner(app)
-    await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", 0)
-    await site.start()
-    port = runner.addresses[0][1]
-    receiver.url = f"http://localhost:{port}/events"
-    yield receiver
-    await runner.cleanup()
+    try:
+        await runner.setup()
+        site = web.TCPSite(runner, "127.0.0.1", 0)
+        await site.start()
+        port = runner.addresses[0][1]
+        receiver.url = f"http://localhost:{port}/events"
+        yield receiver
+    finally:
+        await runner.cleanup()
 
 
 async def some(world: World, *texts: str) -> None:
@@ -81,7 +83,7 @@ class Stream:
     async def next(self) -> tuple[str, str, Any]:
         """Give id, event and data of the next event; comments are passed over."""
         fields: dict[str, str] = {}
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while True:
                 line = (await self._lines.readline()).decode().rstrip("\n")
                 if not line and fields:
@@ -142,7 +144,7 @@ async def test_a_slow_follower_loses_nothing(
     for number in range(50):
         journal.note("test.noted", str(number))
     seen = [(await first).text]  # type: ignore[union-attr]
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while len(seen) < 50:
             event = await anext(follow)
             assert event is not None

@@ -78,6 +78,7 @@ def test_other_terms_are_compared_and_sent(browser: Browser, fresh: Served, axe:
         assert violations(page, axe) == []
         page.set_viewport_size({"width": 320, "height": 640})
         assert page.evaluate("document.documentElement.scrollWidth") <= 320
+        assert violations(page, axe) == []
         page.get_by_role("button", name="Send these terms").click()
         expect(page.get_by_text("Your terms are on their way to the other side.")).to_be_visible()
         assert fresh.app.state.source.sent[0]["parameters"] == {"purpose": "research"}
@@ -119,7 +120,12 @@ def test_a_push_asks_where_to_and_hides_the_secret(
         page.get_by_role("textbox", name="Broker").fill("mqtts://refused.example:8883")
         page.get_by_role("textbox", name="Topic").fill("city/air")
         page.locator('[name="Mqtt-PUSH.password"]').fill("s3cr3t")
+        page.get_by_text("In a terminal").locator("visible=true").click()
+        command = page.locator(".command").locator("visible=true")
+        expect(command).to_contain_text("--property password=@-")
         assert violations(page, axe) == []
+        page.set_viewport_size({"width": 320, "height": 640})
+        assert page.evaluate("document.documentElement.scrollWidth") <= 320
         page.get_by_role("button", name="Ask for the data").click()
         expect(page.get_by_role("alert")).to_contain_text("This address can't be used.")
         assert "s3cr3t" not in page.content()

@@ -151,7 +151,7 @@ class Management:
             body["dataDestination"] = destination
         return self._started("transferprocesses", body)
 
-    def address(self, transfer: str, timeout_s: float = 20.0) -> dict[str, str]:
+    def address(self, transfer: str, timeout_s: float = 60.0) -> dict[str, str]:
         """Give where a started pull is fetched: `endpoint`, `authorization`, as EDC shows it."""
 
         def look() -> dict[str, str] | None:
@@ -209,11 +209,11 @@ class Management:
             {"@type": "TerminateNegotiation", "@id": number, "reason": reason},
         )
 
-    def await_negotiation(self, number: str, *states: str, timeout_s: float = 30.0) -> Json:
+    def await_negotiation(self, number: str, *states: str, timeout_s: float = 60.0) -> Json:
         """Wait for a negotiation's state; LostError when it ends in another or hangs."""
         return _await(lambda: self.negotiation(number), states, timeout_s)
 
-    def await_transfer(self, number: str, *states: str, timeout_s: float = 30.0) -> Json:
+    def await_transfer(self, number: str, *states: str, timeout_s: float = 60.0) -> Json:
         """Wait for a transfer's state; LostError when it ends in another or hangs.
 
         EDC goes on from an end to DEPROVISIONED by itself.

@@ -210,7 +210,7 @@ class Floor:
         return begun, self.management.address(begun)
 
 
-def eventually(look: Callable[[], T], enough: Callable[[T], bool], timeout_s: float = 30.0) -> T:
+def eventually(look: Callable[[], T], enough: Callable[[T], bool], timeout_s: float = 60.0) -> T:
     """Look again until it is enough."""
     deadline = time.monotonic() + timeout_s
     while not enough(found := look()):
@@ -358,8 +358,10 @@ def test_edc_suspends_and_resumes_what_it_pulls(floor: Floor) -> None:
 def test_we_suspend_and_resume_what_edc_pulls(floor: Floor) -> None:
     begun, address = floor.edc_pulls(floor.edc_buys("report.bin"))
     ours = floor.ours(begun).id
+    floor.until(ours, "STARTED")
     floor.profile.call(floor.exchange.suspend_transfer(ours, "our pause"))
     floor.management.await_transfer(begun, "SUSPENDED")
+    floor.until(ours, "SUSPENDED")
     assert get(address)[0] in (401, 403)
     floor.profile.call(floor.exchange.resume_transfer(ours))
     floor.management.await_transfer(begun, "STARTED")
@@ -579,7 +581,12 @@ def test_many_negotiations_at_once_edc_buys(floor: Floor) -> None:
     offer = floor.management.offer(floor.us, "report.bin")
     begun = [floor.management.negotiate(floor.us, "report.bin", offer) for _ in range(AT_ONCE)]
     theirs = settle(lambda: [floor.management.negotiation(number) for number in begun])
-    ours = {number: floor.ours(number) for number in begun if has(floor, number)}
+
+    def look() -> dict[str, ContractNegotiation]:
+        return {number: floor.ours(number) for number in begun if has(floor, number)}
+
+    until(lambda: all(each.state in ("FINALIZED", "TERMINATED") for each in look().values()))
+    ours = look()
     judge("EDC buys", floor, [(each, ours.get(each["@id"])) for each in theirs])
 
 
@@ -596,7 +603,13 @@ def test_many_negotiations_at_once_we_buy(floor: Floor) -> None:
         return all(state in ("FINALIZED", "TERMINATED") for state in states)
 
     until(ended)
-    theirs = {each.get("correlationId"): each for each in floor.management.negotiations()}
+
+    def look() -> list[dict[str, Any]]:
+        mine = set(begun)
+        found = floor.management.negotiations()
+        return [each for each in found if each.get("correlationId") in mine]
+
+    theirs = {each["correlationId"]: each for each in settle(look)}
     judge("we buy", floor, [(theirs.get(n, {}), floor.negotiation(n)) for n in begun])
 
 
@@ -606,7 +619,7 @@ def settle(look: Callable[[], list[dict[str, Any]]]) -> list[dict[str, Any]]:
     return look()
 
 
-def until(enough: Callable[[], bool], timeout_s: float = 25.0) -> None:
+def until(enough: Callable[[], bool], timeout_s: float = 60.0) -> None:
     """Wait, but not for ever; what hangs is judged by who asked."""
     deadline = time.monotonic() + timeout_s
     while not enough() and time.monotonic() < deadline:

@@ -5,6 +5,8 @@ BIN := $(VENV)/bin
 NODE_FIT := $(shell node -e 'process.exit(Number(process.versions.node.split(".")[0]) >= 20 ? 0 : 1)' 2>/dev/null && echo yes)
 DIST := src/hansa/web/static/dist/manifest.json
 WEB := $(shell find web -type f -not -path 'web/node_modules/*' 2>/dev/null)
+# Nodes are processes: each would compile all it imports if byte code were not kept.
+export PYTHONDONTWRITEBYTECODE :=
 say = @printf '%s\n' "==> $(1)"
 
 .PHONY: up down test test-unit test-e2e check bench bench-connector docs pages lock clean wheel soak help conformance-dsp conformance-dps interop-edc

@@ -10,7 +10,6 @@ import structlog
 from hansa.dataplane.enforcement import Enforcement
 from hansa.dataplane.flow import (
     ENDED,
-    FLOW,
     NOT_READY,
     DataFlow,
     FlowRole,
@@ -26,18 +25,15 @@ from hansa.dataplane.planes.choice import Planes
 from hansa.dataplane.ports import ControlPlane, Sealer
 from hansa.dataplane.progress import ProgressLedger
 from hansa.dataplane.service import Grants
+from hansa.dataplane.telling import FLOW_MACHINE, TELLING_ATTEMPTS_MAX, Telling
 from hansa.dataplane.turns import Turns
 from hansa.kernel import Clock, Code, HansaError, Ids
 from hansa.kernel.outbox import Reconciler
-from hansa.kernel.store import Action, Store, Tx
-
-FLOW_MACHINE = "dataplane_flow"
-"""The outbox machine that tells the control plane what a flow came to."""
+from hansa.kernel.store import Action, Store
 
 _S = FlowState
 _log = structlog.get_logger("hansa.dataplane")
 _REASON_LENGTH_MAX = 1_000
-_ATTEMPTS_MAX = 2_000  # most of a day
 
 
 class Flows:
@@ -58,13 +54,10 @@ class Flows:
         clock: Clock,
         ids: Ids,
     ) -> None:
-        self._store = store
         self._grants = grants
         self._book = FlowBook(store, sealer=sealer, progress=progress, clock=clock)
         self._progress = progress
-        self._control = control
-        self._clock = clock
-        self._ids = ids
+        self._telling = Telling(store, self._book, control, clock=clock, ids=ids)
         self._planes = Planes()
         self._turns = Turns()
 
@@ -290,7 +283,7 @@ class Flows:
             return msgspec.structs.replace(flow, state=targets[flow.state], opened=opened)
 
         async with self._turns.of(flow_id):
-            await self._tell(flow_id, "ready", change)
+            await self._telling.tell(flow_id, "ready", change)
 
     async def on_done(self, flow_id: str) -> None:
         """Tell the control plane that all data were moved. The flow's own access is closed."""
@@ -303,7 +296,7 @@ class Flows:
                 flow, state=FlowState.COMPLETED, sealed=None, opened=None
             )
 
-        await self._tell(flow_id, "completed", change)
+        await self._telling.tell(flow_id, "completed", change)
         await self._grants.terminate(flow_id)
 
     async def on_error(self, flow_id: str, reason: str) -> None:
@@ -312,48 +305,11 @@ class Flows:
         if flow is None:
             return
         await self._progress.error(flow, reason := reason[:_REASON_LENGTH_MAX])
-        await self._tell(flow_id, "errored", lambda flow: flow, reason=reason)
-
-    async def _tell(
-        self, flow_id: str, name: str, change: Callable[[DataFlow], DataFlow], **body: str
-    ) -> None:
-        action = self._ids.new()
-        now = self._clock.now()
-
-        def job(tx: Tx) -> None:
-            flow = tx.get(FLOW, flow_id)
-            if flow is None:
-                return
-            changed = change(flow)
-            if changed == flow and name != "errored":
-                return
-            tx.put(FLOW, msgspec.structs.replace(changed, modified=now))
-            tx.enqueue(
-                Action(id=action, machine=FLOW_MACHINE, process=flow_id, name=name, body=body)
-            )
-
-        await self._store.write(job)
-        _log.info("flow_told", flow=flow_id, what=name)
+        await self._telling.tell(flow_id, "errored", lambda flow: flow, reason=reason)
 
     async def work(self, action: Action) -> None:
         """Do an action of the outbox: tell the control plane."""
-        flow = await self.find(action.process)
-        if flow is not None:
-            try:
-                await self._say(flow, action)
-            except HansaError as error:
-                if error.code is not Code.not_found:
-                    raise
-                _log.warning("flow_unknown_to_control", flow=flow.id, what=action.name)
-        await self._store.write(lambda tx: tx.complete(action.id))
-
-    async def _say(self, flow: DataFlow, action: Action) -> None:
-        if action.name == "ready":
-            await self._control.ready(flow)
-        elif action.name == "completed":
-            await self._control.completed(flow)
-        else:
-            await self._control.errored(flow, str(action.body.get("reason", "")))
+        await self._telling.work(action)
 
     # -- within ------------------------------------------------------------------------------
 
@@ -390,4 +346,4 @@ def register(reconciler: Reconciler, lookup: Callable[[str], Flows]) -> None:
     async def tell(store: Store, action: Action) -> None:
         await lookup(store.participant).work(action)
 
-    reconciler.register(FLOW_MACHINE, tell, attempts=_ATTEMPTS_MAX, backoff_max_s=30.0)
+    reconciler.register(FLOW_MACHINE, tell, attempts=TELLING_ATTEMPTS_MAX, backoff_max_s=30.0)

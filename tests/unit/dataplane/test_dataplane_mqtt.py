@@ -99,6 +99,18 @@ async def test_each_version_and_quality_delivers(broker: Mosquitto, version: str
     await deliver(MqttSink(place, LOCAL))
 
 
+async def test_connections_hold_no_threads(broker: Mosquitto) -> None:
+    place = read_place(address(f"mqtt://localhost:{broker.port}"))
+    sinks = [MqttSink(place, LOCAL) for _ in range(3)]
+    try:
+        for sink in sinks:
+            await sink.open()
+        assert not [one for one in threading.enumerate() if "paho" in one.name]
+    finally:
+        for sink in sinks:
+            await sink.close()
+
+
 class OldBroker:
     """A broker that knows only 3.1.1, in front of a real one."""
 

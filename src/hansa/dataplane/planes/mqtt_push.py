@@ -146,8 +146,8 @@ def _client(version: str) -> Paho:
 class MqttSink:
     """A sink: each item is published, and delivered when the broker has acknowledged it.
 
-    The client is paho's, which does the network in a thread of its own; what it says comes back to
-    the event loop. A connection is used once: `close` ends it, `open` makes another.
+    The client is paho's, driven by the event loop; only to connect it needs a thread. A connection
+    is used once: `close` ends it, `open` makes another.
     """
 
     def __init__(self, place: Place, resolver: Resolver) -> None:
@@ -202,43 +202,63 @@ class MqttSink:
             client.tls_set_context(cast(ssl.SSLContext, self._tls))  # it is asked to wrap, no more
         client.connect_timeout = _CONNECT_S
 
-        def later(done: Callable[..., None], *arguments: object) -> None:
-            with suppress(RuntimeError):  # the loop is closed: nobody waits any more
-                loop.call_soon_threadsafe(done, client, *arguments)
+        def connect() -> None:
+            client.connect(address, self._place.port, _KEEPALIVE_S)
+            if self._client is not client:  # nobody waits for it any more
+                _cut(client)
 
-        client.on_connect = lambda _c, _u, _f, reason, _p: later(self._on_connect, reason.value)
-        client.on_publish = lambda _c, _u, mid, reason, _p: later(
-            self._on_publish, mid, reason.value
-        )
-        client.on_disconnect = lambda _c, _u, _f, reason, _p: later(self._on_lost, reason.value)
         try:
-            port = self._place.port
-            await loop.run_in_executor(_CONNECTING, client.connect, address, port, _KEEPALIVE_S)
+            await loop.run_in_executor(_CONNECTING, connect)
         except ssl.SSLError as error:
             if self._tls is not None:
                 self._tls.close()
             raise _insecure(error) from error
-        client.loop_start()
+        self._follow(client, loop)
         async with asyncio.timeout(_CONNECT_S):
             return await connected
 
-    def _on_connect(self, client: Paho, reason: int) -> None:
-        if client is self._client and self._connected is not None and not self._connected.done():
-            self._connected.set_result(reason)
+    def _follow(self, client: Paho, loop: asyncio.AbstractEventLoop) -> None:
+        """Let the event loop do the client's reading, writing and keeping alive."""
 
-    def _on_publish(self, client: Paho, mid: int, reason: int) -> None:
-        if client is not self._client:
-            return
+        def read() -> None:
+            client.loop_read()
+            at = client.socket()
+            if isinstance(at, ssl.SSLSocket) and at.pending():
+                loop.call_soon(read)
+
+        def keep_alive() -> None:
+            if client.loop_misc() == _SUCCESS:
+                loop.call_later(_KEEPALIVE_S / 3, keep_alive)
+
+        def closing(_client: Paho, _data: object, at: Any) -> None:
+            loop.remove_reader(at)
+
+        def written(_client: Paho, _data: object, at: Any) -> None:
+            loop.remove_writer(at)
+
+        client.on_connect, client.on_publish = self._on_connect, self._on_publish
+        client.on_disconnect, client.on_socket_close = self._on_lost, closing
+        client.on_socket_register_write = lambda _c, _d, at: loop.add_writer(at, client.loop_write)
+        client.on_socket_unregister_write = written
+        if (at := client.socket()) is None:
+            raise _lost()
+        loop.add_reader(at, read)
+        client.loop_write()
+        keep_alive()
+
+    def _on_connect(self, _client: Paho, _data: object, _flags: Any, reason: Any, _: Any) -> None:
+        if self._connected is not None and not self._connected.done():
+            self._connected.set_result(reason.value)
+
+    def _on_publish(self, _client: Paho, _data: object, mid: int, reason: Any, _: Any) -> None:
         waiting = self._waiting.pop(mid, None)
         if waiting is not None and not waiting.done():
-            _settle(waiting, reason)
+            _settle(waiting, reason.value)
 
-    def _on_lost(self, client: Paho, reason: int) -> None:
-        if client is not self._client:
-            return
+    def _on_lost(self, _client: Paho, _data: object, _flags: Any, reason: Any, _: Any) -> None:
         self._lost = True
         if self._connected is not None and not self._connected.done():
-            self._connected.set_result(reason or _OTHER_VERSION)
+            self._connected.set_result(reason.value or _OTHER_VERSION)
         for waiting in self._waiting.values():
             if not waiting.done():
                 waiting.set_exception(_lost())
@@ -256,7 +276,7 @@ class MqttSink:
         )
         if sent.rc != _SUCCESS:
             raise _lost()
-        # What the thread says comes through the loop, so it can't be here before we wait for it.
+        # It is written when the event loop says so: nothing can come before we wait for it.
         waiting: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._waiting[sent.mid] = waiting
         await waiting
@@ -270,12 +290,12 @@ class MqttSink:
         self._waiting.clear()
         if client is not None:
             client.disconnect()
-            await asyncio.to_thread(_end, client)
+            client.loop_write()
+            _cut(client)
 
 
-def _end(client: Paho) -> None:
-    """Join the client's thread and close its sockets, which paho leaves to the collector."""
-    client.loop_stop()
+def _cut(client: Paho) -> None:
+    """Close the connection as it is."""
     client._reset_sockets()  # type: ignore[no-untyped-call,unused-ignore]
 
 

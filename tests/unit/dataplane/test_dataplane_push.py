@@ -199,6 +199,48 @@ async def test_a_failure_is_tried_again_from_the_last_delivered_item(
     assert errors == ["outbound_failed: Gone.", "outbound_failed: OSError", book.errors[0]]
 
 
+class Broken(Letters):
+    """A source that can't be read."""
+
+    async def items(self, position: str, allowance: Allowance) -> AsyncGenerator[Item, None]:
+        async for item in super().items(position, allowance):
+            raise HansaError(Code.unavailable, "/srv/secret is gone.", permanent=True)
+            yield item
+
+
+async def test_the_other_side_is_told_of_its_own_failures_and_of_no_others(
+    book: Book, pushes: Pushes
+) -> None:
+    sink = Memory()
+    sink.failures = [
+        HansaError(Code.counterparty_refused, "The broker refused it.", "Check the user."),
+        HansaError(Code.outbound_blocked, "Calls to it are not permitted.", "Set `outbound`."),
+    ]
+    pushes.start(flow(), Letters(), sink)
+    await book.errored.wait()
+    first, last = (one for one in book.progresses if one.error)
+    assert (first.told, first.attempts) == ("The broker refused it. Check the user.", 1)
+    assert first.next_at is not None
+    assert first.next_at > NOW
+    assert (last.told, last.attempts) == ("Calls to it are not permitted.", 2)
+    assert last.next_at is None, "no try follows by itself"
+    broken = Book()
+    others = Pushes(broken, FixedClock(NOW))  # type: ignore[arg-type]
+    others.start(flow(), Broken(), Memory())
+    await broken.errored.wait()
+    assert broken.progresses[-1].error == "unavailable: /srv/secret is gone."
+    assert broken.progresses[-1].told is None
+
+
+async def test_a_success_forgets_the_failures(book: Book, pushes: Pushes) -> None:
+    sink = Memory()
+    sink.failures = [HansaError(Code.outbound_failed, "Gone.")]
+    pushes.start(flow(), Letters(), sink)
+    await book.done.wait()
+    last = book.progresses[-1]
+    assert (last.error, last.told, last.attempts, last.next_at) == (None, None, 0, None)
+
+
 async def test_what_the_other_side_has_already_decides_where_to_go_on(
     book: Book, pushes: Pushes
 ) -> None:

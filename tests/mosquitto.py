@@ -7,6 +7,7 @@ import json
 import os
 import shutil
 import subprocess
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -76,6 +77,17 @@ class Mosquitto:
             self._process.terminate()
             self._process.wait(PATIENCE_S)
             self._process = None
+
+
+@pytest.fixture
+async def broker(tmp_path: Path) -> AsyncIterator[Mosquitto]:
+    """Give a running broker."""
+    broker = Mosquitto(tmp_path / "mosquitto")
+    try:
+        await broker.start()
+        yield broker
+    finally:
+        broker.stop()
 
 
 class Listener:

@@ -6,10 +6,12 @@ import contextlib
 import getpass
 import os
 import subprocess
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import asyncssh
 import psutil
+import pytest
 from tests.ports import PATIENCE_S, answers, free_port
 
 from mosquitto import required
@@ -66,3 +68,14 @@ class Sshd:
 
 def _children(pid: int) -> list[psutil.Process]:
     return list(psutil.Process(pid).children(recursive=True))
+
+
+@pytest.fixture
+async def server(tmp_path: Path) -> AsyncIterator[Sshd]:
+    """Give a running server."""
+    server = Sshd(tmp_path / "sshd")
+    try:
+        await server.start()
+        yield server
+    finally:
+        server.stop()

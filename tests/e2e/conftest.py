@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
+from tests.e2e.push_world import Cities
 from tests.e2e.space import Space
 
+from mosquitto import broker  # noqa: F401 - a fixture
 from postgis import postgis_dsn  # noqa: F401 - a fixture
+from sshd import server  # noqa: F401 - a fixture
 
 
 @pytest.fixture(scope="session")
@@ -26,3 +29,12 @@ def fresh_space(tmp_path: Path) -> Iterator[Space]:
     own = Space(tmp_path / "own")
     yield own
     own.close()
+
+
+@pytest.fixture
+async def cities(tmp_path: Path) -> AsyncIterator[Cities]:
+    """Give two cities and their authority in one node, over real sockets."""
+    folder = tmp_path / "node"
+    folder.mkdir()
+    async with Cities(folder) as cities:
+        yield cities

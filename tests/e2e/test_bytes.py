@@ -9,7 +9,6 @@ import os
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from hashlib import sha256
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -20,14 +19,6 @@ from tests.ports import listening, served
 
 PULL, PUSH = "HttpData-PULL", "HttpData-PUSH"
 LARGE = 30_000_000
-
-
-@pytest.fixture
-async def cities(tmp_path: Path) -> AsyncIterator[Cities]:
-    folder = tmp_path / "node"
-    folder.mkdir()
-    async with Cities(folder) as cities:
-        yield cities
 
 
 async def api(

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncIterator
-from pathlib import Path
 
 import pytest
 from tests.e2e.push_world import Cities, lamp, until
@@ -16,22 +15,6 @@ from mosquitto import PASSWORD, USER, Listener, Mosquitto
 
 NAME = "Mqtt-PUSH"
 TOPIC = "city/lamps"
-
-
-@pytest.fixture
-async def cities(tmp_path: Path) -> AsyncIterator[Cities]:
-    folder = tmp_path / "node"
-    folder.mkdir()
-    async with Cities(folder) as cities:
-        yield cities
-
-
-@pytest.fixture
-async def broker(tmp_path: Path) -> AsyncIterator[Mosquitto]:
-    broker = Mosquitto(tmp_path / "mosquitto")
-    await broker.start()
-    yield broker
-    broker.stop()
 
 
 @pytest.fixture

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from pathlib import Path
-
 import pytest
 from tests.e2e.push_world import Cities, lamp, until
 
@@ -16,12 +13,6 @@ POWER_INSIDE = (
     {"leftOperand": "hansa:attribute", "operator": "isAnyOf", "rightOperand": ["power"]},
     {"leftOperand": "hansa:area", "operator": "isPartOf", "rightOperand": AREA},
 )
-
-
-@pytest.fixture
-async def cities(tmp_path: Path) -> AsyncIterator[Cities]:
-    async with Cities(tmp_path) as cities:
-        yield cities
 
 
 def point(x: float, y: float) -> dict[str, object]:

@@ -5,9 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-from collections.abc import AsyncIterator
 from hashlib import sha256
-from pathlib import Path
 
 import pytest
 from tests.e2e.push_world import OPERATOR, Cities, lamp, until
@@ -19,22 +17,6 @@ from sshd import Sshd
 
 NAME = "Sftp-PUSH"
 LARGE = 40 * 1024 * 1024
-
-
-@pytest.fixture
-async def cities(tmp_path: Path) -> AsyncIterator[Cities]:
-    folder = tmp_path / "node"
-    folder.mkdir()
-    async with Cities(folder) as cities:
-        yield cities
-
-
-@pytest.fixture
-async def server(tmp_path: Path) -> AsyncIterator[Sshd]:
-    server = Sshd(tmp_path / "sshd")
-    await server.start()
-    yield server
-    server.stop()
 
 
 @pytest.fixture

@@ -5,8 +5,6 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
-from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -21,30 +19,6 @@ from mosquitto import Listener, Mosquitto
 from sshd import Sshd
 
 MQTT, SFTP = "Mqtt-PUSH", "Sftp-PUSH"
-
-
-@pytest.fixture
-async def cities(tmp_path: Path) -> AsyncIterator[Cities]:
-    folder = tmp_path / "node"
-    folder.mkdir()
-    async with Cities(folder) as cities:
-        yield cities
-
-
-@pytest.fixture
-async def broker(tmp_path: Path) -> AsyncIterator[Mosquitto]:
-    broker = Mosquitto(tmp_path / "mosquitto")
-    await broker.start()
-    yield broker
-    broker.stop()
-
-
-@pytest.fixture
-async def server(tmp_path: Path) -> AsyncIterator[Sshd]:
-    server = Sshd(tmp_path / "sshd")
-    await server.start()
-    yield server
-    server.stop()
 
 
 async def shown(cities: Cities, path: str, who: str = "leiden") -> Json:

@@ -8,6 +8,9 @@ from pathlib import Path
 import pytest
 from dataplane_world import Plane
 
+from mosquitto import broker  # noqa: F401 - a fixture
+from sshd import server  # noqa: F401 - a fixture
+
 
 @pytest.fixture
 async def plane(tmp_path: Path) -> AsyncIterator[Plane]:

@@ -6,7 +6,6 @@ import asyncio
 import json
 import ssl
 import threading
-from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -81,14 +80,6 @@ async def deliver(sink: MqttSink) -> None:
         await sink.write(Item(position="1", body=b'{"id":"n1"}', id="n1"))
     finally:
         await sink.close()
-
-
-@pytest.fixture
-async def broker(tmp_path: Path) -> AsyncIterator[Mosquitto]:
-    broker = Mosquitto(tmp_path / "mosquitto")
-    await broker.start()
-    yield broker
-    broker.stop()
 
 
 @pytest.mark.parametrize("qos", ["0", "1", "2"])

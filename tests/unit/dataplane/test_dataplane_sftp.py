@@ -53,14 +53,6 @@ class Blocks:
 
 
 @pytest.fixture
-async def server(tmp_path: Path) -> AsyncIterator[Sshd]:
-    server = Sshd(tmp_path / "sshd")
-    await server.start()
-    yield server
-    server.stop()
-
-
-@pytest.fixture
 async def book() -> Book:
     return Book()
 

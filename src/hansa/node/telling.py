@@ -6,9 +6,15 @@ from collections.abc import Callable
 from functools import partial
 
 from hansa.catalogue import Catalogue
-from hansa.exchange import Agreement, ContractNegotiation, TransferProcess
+from hansa.exchange import (
+    NEGOTIATIONS,
+    TRANSFERS,
+    Agreement,
+    ContractNegotiation,
+    TransferProcess,
+)
+from hansa.kernel import telemetry
 from hansa.kernel.store import Tx
-from hansa.kernel.telemetry import NEGOTIATIONS
 from hansa.node.journal import Event, Journal
 from hansa.node.questions import known_in
 
@@ -47,7 +53,7 @@ class Telling:
             pending = changed.pending
         state = changed.state.value
         word = _WORDS.get((noun, state))
-        if word is None or pending is not None:
+        if word is None or pending is not None or _told(tx, changed):
             return partial(self._journal.moved, noun, changed.id)
         known = known_in(tx, self._catalogue, changed.dataset_id)
         title = known.title if known else changed.dataset_id
@@ -58,5 +64,20 @@ class Telling:
     def _tell(self, event: Event) -> None:
         noun, _, state = event.kind.partition(".")
         if noun == "negotiation" and state in ("finalized", "terminated"):
-            NEGOTIATIONS.labels(state=state.upper()).inc()
+            telemetry.NEGOTIATIONS.labels(state=state.upper()).inc()
         self._journal.tell(event)
+
+
+def _told(tx: Tx, changed: ContractNegotiation | TransferProcess | Agreement) -> bool:
+    """Say whether it is the state that was told before: an error is no new step.
+
+    An agreement is noted only when it begins or ends.
+    """
+    before: ContractNegotiation | TransferProcess | None = None
+    if isinstance(changed, ContractNegotiation):
+        before = tx.get(NEGOTIATIONS, changed.id)
+    elif isinstance(changed, TransferProcess):
+        before = tx.get(TRANSFERS, changed.id)
+    if before is None or before.state is not changed.state:
+        return False
+    return before.pending is None or before.pending.to != changed.state

@@ -41,7 +41,7 @@ class NodeState:
         }
 
 
-def probe(folder: NodeFolder, path: str = "/livez", timeout_s: float = 1.0) -> dict[str, object]:
+def probe(folder: NodeFolder, path: str = "/livez", timeout_s: float = 5.0) -> dict[str, object]:
     """Ask a health page of a node; an empty dict when nothing answers."""
     connection = http.client.HTTPConnection("127.0.0.1", folder.port, timeout=timeout_s)
     try:
@@ -122,7 +122,7 @@ def start(folder: NodeFolder) -> subprocess.Popen[bytes]:
 
 
 def wait_ready(
-    started: Iterable[tuple[NodeFolder, subprocess.Popen[bytes] | None]], timeout_s: float = 30.0
+    started: Iterable[tuple[NodeFolder, subprocess.Popen[bytes] | None]], timeout_s: float = 60.0
 ) -> None:
     """Wait until every node is ready; HansaError unavailable shows the end of the log.
 

@@ -14,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hansa.dataplane import FileResource
+from hansa.dataplane.quota import Quota
 from hansa.dataplane.ranges import (
     Span,
     Unsatisfiable,
@@ -23,7 +24,6 @@ from hansa.dataplane.ranges import (
     spans_of,
 )
 from hansa.dataplane.received import Part
-from hansa.dataplane.room import Room
 from hansa.dataplane.serving import answer
 
 SIZES = st.integers(0, 3_000)
@@ -163,11 +163,11 @@ def test_a_file_that_arrives_in_pieces_is_the_file(
 
     async def arrive(folder: str) -> tuple[str, int]:
         path = Path(folder) / "in" / "x.part"
-        room = Room(path.parent)
-        part = Part(path, 10_000, room)
+        quota = Quota(path.parent)
+        part = Part(path, 10_000, quota)
         for cut in [*cuts, len(data)]:
             if forgotten:
-                part = Part(path, 10_000, room)
+                part = Part(path, 10_000, quota)
             await part.open()
             upto = max(part.size, min(cut, len(data)))
             async for block in blocks(data[part.size : upto]):
@@ -176,7 +176,7 @@ def test_a_file_that_arrives_in_pieces_is_the_file(
         digest = await part.digest()
         await part.close()
         assert path.read_bytes() == data
-        assert await room.used_bytes() == len(data)
+        assert await quota.used_bytes() == len(data)
         return digest, part.size
 
     with tempfile.TemporaryDirectory() as folder:

@@ -42,6 +42,7 @@ from hansa.dataplane.planes.sftp_push import SftpPush
 from hansa.dataplane.ports import AgreementSource, Client, ControlPlane, Sealer, Standing
 from hansa.dataplane.progress import ProgressLedger
 from hansa.dataplane.push import Pushes
+from hansa.dataplane.quota import Quota
 from hansa.dataplane.ranges import read_digest
 from hansa.dataplane.received import Received, ReceivedFiles, plain_name
 from hansa.dataplane.renewal import TOKEN_PATH, TokenEndpoint, token_routes
@@ -55,7 +56,6 @@ from hansa.dataplane.resources import (
     own_headers,
     store_stream,
 )
-from hansa.dataplane.room import Room
 from hansa.dataplane.service import Grants
 from hansa.dataplane.signaling import (
     SIGNALING_PATH,
@@ -118,6 +118,7 @@ __all__ = [
     "Progress",
     "ProgressLedger",
     "Pushes",
+    "Quota",
     "Received",
     "ReceivedFiles",
     "Receiver",
@@ -125,7 +126,6 @@ __all__ = [
     "Renewing",
     "Resource",
     "Resources",
-    "Room",
     "Sealer",
     "Serving",
     "SftpPush",

@@ -13,9 +13,9 @@ from hansa.dataplane.flow import ENDED, DataFlow, FlowState, Progress
 from hansa.dataplane.flows import Flows
 from hansa.dataplane.inbox_bytes import file_name
 from hansa.dataplane.push import Retry
+from hansa.dataplane.quota import reason
 from hansa.dataplane.ranges import read_content_range, read_digest
 from hansa.dataplane.received import Part, Received, ReceivedFiles, digest_mismatch
-from hansa.dataplane.room import reason
 from hansa.kernel import Clock, Code, HansaError
 
 _log = structlog.get_logger("hansa.dataplane")
@@ -174,7 +174,7 @@ class Downloads:
             if answer.status == 416 and part.size:
                 whole.etag = ""  # the next attempt starts anew
             await _placed(part, answer, whole)
-            await self._files.room.check(max(0, (whole.total or 0) - part.size))
+            await self._files.quota.check(max(0, (whole.total or 0) - part.size))
             self._note(flow, part, whole)
             noted = 0
             async for block in answer.parts:

@@ -18,9 +18,9 @@ from starlette.types import Receive
 from hansa.dataplane.flow import DataFlow, Progress
 from hansa.dataplane.inbox import ReceivingFlows
 from hansa.dataplane.planes.http_profile import HTTP_PUSH
+from hansa.dataplane.quota import reason
 from hansa.dataplane.ranges import digest_header, read_digest
 from hansa.dataplane.received import Part, Received, ReceivedFiles, digest_mismatch
-from hansa.dataplane.room import reason
 from hansa.dataplane.usage import UsageLedger
 from hansa.kernel import Code, HansaError
 from hansa.kernel.problem import problem_response
@@ -153,7 +153,7 @@ class BytesInbox:
     async def _check_room(self, arriving: _Arriving) -> None:
         """Refuse before the bytes come what would have no room when they are all here."""
         more = 1 if arriving.length is None else max(0, arriving.length - arriving.part.size)
-        await self._files.room.check(more)
+        await self._files.quota.check(more)
 
     async def _append(self, flow: DataFlow, arriving: _Arriving, receive: Receive) -> bool:
         part, noted = arriving.part, 0

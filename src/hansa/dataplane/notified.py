@@ -17,7 +17,7 @@ from starlette.responses import Response
 
 from hansa.dataplane.flow import DataFlow
 from hansa.dataplane.inbox import Inboxes
-from hansa.dataplane.room import reason
+from hansa.dataplane.quota import reason
 from hansa.dataplane.turns import Turns
 from hansa.dataplane.wire_ngsi_ld_1_9 import read_notification
 from hansa.kernel import Code, HansaError

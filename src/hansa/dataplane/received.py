@@ -11,6 +11,7 @@ from urllib.parse import quote
 
 import msgspec
 
+from hansa.dataplane.quota import Quota
 from hansa.dataplane.resources import (
     DIGEST_BLOCK_BYTES,
     Digester,
@@ -19,7 +20,6 @@ from hansa.dataplane.resources import (
     too_large,
     write_whole,
 )
-from hansa.dataplane.room import Room
 from hansa.kernel import Clock, Code, HansaError
 from hansa.kernel.store import Kind, Store, Tx
 
@@ -50,10 +50,10 @@ RECEIVED: Kind[Received] = Kind(
 class Part:
     """A file that is arriving. What is on disk counts: after a crash it goes on from there."""
 
-    def __init__(self, path: Path, bytes_max: int, room: Room) -> None:
+    def __init__(self, path: Path, bytes_max: int, quota: Quota) -> None:
         self.path = path
         self._bytes_max = bytes_max
-        self._room = room
+        self._quota = quota
         self._digester = Digester()
         self._held: list[bytes] = []
         self._held_bytes = 0
@@ -67,7 +67,7 @@ class Part:
     async def open(self) -> None:
         """Open for appending; what was there before is digested again when it is not known."""
         if self._descriptor is None:
-            await self._room.used_bytes()
+            await self._quota.used_bytes()
             self._descriptor = await in_thread(self._opened)
 
     def _opened(self) -> int:
@@ -94,7 +94,7 @@ class Part:
         if self._held:
             block, self._held, self._held_bytes = b"".join(self._held), [], 0
             before = self._digester.size
-            self._room.take(len(block))
+            self._quota.take(len(block))
             writing = asyncio.ensure_future(in_thread(self._write, block))
             try:
                 await asyncio.shield(writing)
@@ -102,11 +102,11 @@ class Part:
                 await asyncio.wait({writing})
                 raise
             finally:
-                self._room.give_back(before + len(block) - self._digester.size)
+                self._quota.give_back(before + len(block) - self._digester.size)
 
     def _write(self, block: bytes) -> None:
         assert self._descriptor is not None, "it is open while it is written"
-        self._room.check_disk(len(block))
+        self._quota.check_disk(len(block))
         try:
             write_whole(self._descriptor, block)
         except HansaError:
@@ -126,7 +126,7 @@ class Part:
     async def restart(self) -> None:
         """Forget what came, as for another content."""
         await self.open()
-        self._room.give_back(self._digester.size)
+        self._quota.give_back(self._digester.size)
         self._held, self._held_bytes, self._digester = [], 0, Digester()
         assert self._descriptor is not None, "it was opened"
         await in_thread(os.ftruncate, self._descriptor, 0)
@@ -143,17 +143,17 @@ class Part:
 class ReceivedFiles:
     """The folder of one participant for what it receives, and what is known of it."""
 
-    def __init__(self, room: Room, store: Store, clock: Clock, *, bytes_max: int) -> None:
+    def __init__(self, quota: Quota, store: Store, clock: Clock, *, bytes_max: int) -> None:
         """`bytes_max` bounds one file; the `room` has the folder, and bounds all."""
-        self.room = room
-        self.folder = room.folder
+        self.quota = quota
+        self.folder = quota.folder
         self.bytes_max = bytes_max
         self._store = store
         self._clock = clock
 
     def part(self, transfer_id: str) -> Part:
         """Give the growing file of a transfer."""
-        return Part(self.folder / f"{_plain(transfer_id)}.part", self.bytes_max, self.room)
+        return Part(self.folder / f"{_plain(transfer_id)}.part", self.bytes_max, self.quota)
 
     async def part_size(self, transfer_id: str) -> int:
         """Count the bytes of a transfer's growing file."""
@@ -215,8 +215,8 @@ class ReceivedFiles:
         return True
 
     async def _delete(self, path: Path) -> None:
-        await self.room.used_bytes()
-        self.room.give_back(await in_thread(_unlinked, path))
+        await self.quota.used_bytes()
+        self.quota.give_back(await in_thread(_unlinked, path))
 
 
 def _moved(source: Path, target: Path) -> None:

@@ -49,7 +49,7 @@ class Carrying:
         clock, client = shared.clock, shared.client
         self.fetched = Fetched(grants, shelf, client)
         self.received = ReceivedFiles(
-            participant.pushing.room,
+            participant.pushing.quota,
             participant.store,
             clock,
             bytes_max=shared.settings.files.bytes_max,

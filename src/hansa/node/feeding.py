@@ -15,7 +15,7 @@ from hansa.dataplane import (
     NgsiLdPush,
     Notifications,
     Pushes,
-    Room,
+    Quota,
 )
 from hansa.kernel import Clock, Ids
 from hansa.kernel.outbound import OutboundClient
@@ -81,10 +81,10 @@ class Mirrors:
         participant: str,
         store_of: Callable[[str], Store],
         open_broker: Callable[[Store], Broker],
-        room: Room,
+        quota: Quota,
     ) -> None:
         self._participant = participant
-        self._room = room
+        self._quota = quota
         self._store_of = store_of
         self._open_broker = open_broker
         self._brokers: dict[str, Broker] = {}
@@ -122,14 +122,14 @@ class Mirrors:
         return wrong
 
     async def _check_room(self, flow_id: str, entities: Sequence[dict[str, Any]]) -> None:
-        await self._room.check_free()
+        await self._quota.check_free()
         count = self._counts.get(flow_id)
         if count is None:
             count = self._counts[flow_id] = await _count(self.broker(flow_id), Query())
-        if count + len(entities) > self._room.entities_max:
+        if count + len(entities) > self._quota.entities_max:
             ids = {one for entity in entities if isinstance(one := entity.get("id"), str)}
             known = await _count(self.broker(flow_id), Query(ids=tuple(sorted(ids))))
-            self._room.check_entities(count + len(ids) - known)
+            self._quota.check_entities(count + len(ids) - known)
 
     def _add(self, flow_id: str, more: int) -> None:
         if flow_id in self._counts:
@@ -158,7 +158,7 @@ class Pushing:
         flows: Flows,
         broker: Broker,
         mirrors: Mirrors,
-        room: Room,
+        quota: Quota,
         *,
         url: str,
         client: OutboundClient,
@@ -168,7 +168,7 @@ class Pushing:
     ) -> None:
         """`url` is the participant's; `has_entities` says of a dataset whether it is entities."""
         self.mirrors = mirrors
-        self.room = room
+        self.quota = quota
         self.pushes = Pushes(flows, clock)
         self.inboxes = Inboxes(
             store, endpoint=f"{url}/{INBOX_PATH}", flows=flows, clock=clock, ids=ids

@@ -19,8 +19,8 @@ from hansa.dataplane import (
     Grants,
     NgsiLdPull,
     ProgressLedger,
+    Quota,
     Renewing,
-    Room,
     TokenEndpoint,
     UsageLedger,
 )
@@ -279,7 +279,7 @@ class Participant(Questions):
             )
 
         limits = shared.settings.received
-        room = Room(
+        quota = Quota(
             shared.folder / "received" / self.id,
             bytes_max=limits.bytes_max,
             entities_max=limits.entities_max,
@@ -289,8 +289,8 @@ class Participant(Questions):
             self.store,
             self.flows,
             self.broker,
-            Mirrors(self.id, shared.store_of, open_broker, room),
-            room,
+            Mirrors(self.id, shared.store_of, open_broker, quota),
+            quota,
             url=self.url,
             client=shared.client,
             has_entities=self.shelf.has_entities,

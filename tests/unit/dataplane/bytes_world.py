@@ -35,9 +35,9 @@ from hansa.dataplane import (
     NgsiLdPull,
     ProgressLedger,
     Pushes,
+    Quota,
     ReceivedFiles,
     Resource,
-    Room,
     UsageLedger,
     digested,
     files,
@@ -222,13 +222,13 @@ class Side:
             clock=self.clock,
             ids=SystemIds(),
         )
-        room = Room(
+        quota = Quota(
             self.folder / "received",
             bytes_max=self.room_bytes,
             free_bytes_min=0,
             free=lambda _: self.free_bytes,
         )
-        self.received = ReceivedFiles(room, store, self.clock, bytes_max=self.bytes_max)
+        self.received = ReceivedFiles(quota, store, self.clock, bytes_max=self.bytes_max)
         receiver = BytesInbox(self.received, self.flows, self.usage)
         self.inboxes.register(receiver)
         self.receiver = receiver

@@ -1,7 +1,7 @@
 """A transaction of one participant, in SQL that SQLite and PostgreSQL both understand.
 
-An adapter gives `_run`; everything else is here once, so that both mean the same. Each statement
-names the participant, and no method takes another one.
+An adapter gives `_run`, `statements.py` the SQL; everything else is here once, so that both mean
+the same. Each statement names the participant, and no method takes another one.
 """
 
 from __future__ import annotations
@@ -9,14 +9,13 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
-from functools import cache
 from typing import Any, TypeVar
 
 import msgspec
 
 from hansa.kernel.clock import Clock
 from hansa.kernel.errors import Code, HansaError
-from hansa.kernel.store import rows, scanning
+from hansa.kernel.store import rows, scanning, statements
 from hansa.kernel.store.ports import Action, Condition, Found, Kind, Taker
 
 T = TypeVar("T", bound=msgspec.Struct)
@@ -25,90 +24,6 @@ _Held = tuple[int, int, bytes]
 """A document's row: its number, its version, its index pairs."""
 _PROBES = (32, 512)
 _FORGET_EVERY, _FORGET_MAX = 16, 64
-_ACTION = "id, machine, process, name, body, due, attempts, error, dead"
-_ONE_ACTION = f"SELECT {_ACTION} FROM action WHERE participant = ? AND id = ?"  # noqa: S608
-_GET = "SELECT body FROM record WHERE participant = ? AND kind = ? AND key = ?"
-_VERSION = "SELECT version FROM record WHERE participant = ? AND kind = ? AND key = ?"
-_HELD = "SELECT id, version, indexed FROM record WHERE participant = ? AND kind = ? AND key = ?"
-_GET_HELD = (
-    "SELECT id, version, indexed, body FROM record WHERE participant = ? AND kind = ? AND key = ?"
-)
-_COUNT = "SELECT count(*) FROM record WHERE participant = ? AND kind = ?"
-_PROBE = (
-    "SELECT count(*) FROM (SELECT 1 FROM record_index"
-    " WHERE participant = ? AND kind = ? AND field = ? AND value = ? LIMIT ?) AS probe"
-)
-_INSERT = (
-    "INSERT INTO record (participant, kind, key, version, indexed, body)"
-    " VALUES (?, ?, ?, 1, ?, ?) ON CONFLICT DO NOTHING RETURNING id"
-)
-_UPDATE = "UPDATE record SET version = ?, indexed = ?, body = ? WHERE id = ?"
-_INDEX = (
-    "INSERT INTO record_index (participant, kind, field, value, key, record)"
-    " VALUES (?, ?, ?, ?, ?, ?)"
-)
-_UNINDEX = (
-    "DELETE FROM record_index"
-    " WHERE participant = ? AND kind = ? AND field = ? AND value = ? AND key = ?"
-)
-_REMEMBER = (
-    "INSERT INTO remembered (participant, scope, key, expires) VALUES (?, ?, ?, ?)"
-    " ON CONFLICT (participant, scope, key) DO UPDATE SET expires = excluded.expires"
-    " WHERE remembered.expires <= ? RETURNING 1"
-)
-_REMEMBERED = (
-    "SELECT 1 FROM remembered WHERE participant = ? AND scope = ? AND key = ? AND expires > ?"
-)
-_ENQUEUE = (
-    "INSERT INTO action (participant, id, machine, process, name, body, due, ready, attempts,"
-    " error, dead, lease_owner, lease_until) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
-    " ON CONFLICT DO NOTHING RETURNING 1"
-)
-_LEFT = (
-    "SELECT 1 FROM action"
-    " WHERE participant = ? AND machine = ? AND process = ? AND dead = 0 LIMIT 1"
-)
-_COMPLETE = "DELETE FROM action WHERE participant = ? AND id = ? RETURNING machine, process"
-_RESCHEDULE = (
-    "UPDATE action SET due = ?, ready = ?, attempts = attempts + 1, error = ?, dead = ?,"
-    " lease_owner = NULL, lease_until = 0 WHERE participant = ? AND id = ?"
-)
-
-
-@cache
-def _find_sql(conditions: int, paged: bool, newest_first: bool) -> str:
-    """Write the statement of `find`: by the first index, the other ones looked up by key."""
-    step, order = ("<", "DESC") if newest_first else (">", "ASC")
-    if not conditions:
-        page = f" AND key {step} ?" if paged else ""
-        return (
-            "SELECT body FROM record WHERE participant = ? AND kind = ?"  # noqa: S608
-            f"{page} ORDER BY key {order} LIMIT ?"
-        )
-    page = f" AND i.key {step} ?" if paged else ""
-    return (
-        "SELECT r.body FROM record_index i CROSS JOIN record r"  # noqa: S608
-        " WHERE i.participant = ? AND i.kind = ? AND i.field = ? AND i.value = ?"
-        f"{_also(conditions)}{page} AND r.id = i.record ORDER BY i.key {order} LIMIT ?"
-    )
-
-
-@cache
-def _count_sql(conditions: int) -> str:
-    """Write the statement of `count` by one index or several."""
-    return (
-        "SELECT count(*) FROM record_index i"  # noqa: S608
-        " WHERE i.participant = ? AND i.kind = ? AND i.field = ? AND i.value = ?"
-        f"{_also(conditions)}"
-    )
-
-
-def _also(conditions: int) -> str:
-    """Write one look-up in `record_index` for every index after the first."""
-    return (conditions - 1) * (
-        " AND EXISTS (SELECT 1 FROM record_index o WHERE o.participant = ? AND o.kind = ?"
-        " AND o.field = ? AND o.value = ? AND o.key = i.key)"
-    )
 
 
 class ReadDocuments(ABC):
@@ -126,14 +41,14 @@ class ReadDocuments(ABC):
         """Give the document with this key, or None."""
         if not rows.fits(key, rows.KEY_BYTES_MAX):
             return None
-        found = self._run(_GET, (self.participant, kind.name, key))
+        found = self._run(statements.GET, (self.participant, kind.name, key))
         return rows.decode(kind, found[0][0]) if found else None
 
     def version(self, kind: Kind[T], key: str) -> int | None:
         """Give the version of a document (1 after the first put), or None."""
         if not rows.fits(key, rows.KEY_BYTES_MAX):
             return None
-        found = self._run(_VERSION, (self.participant, kind.name, key))
+        found = self._run(statements.VERSION, (self.participant, kind.name, key))
         return int(found[0][0]) if found else None
 
     def find(
@@ -158,7 +73,7 @@ class ReadDocuments(ABC):
         if after is not None:
             parameters.append(after)
         parameters.append(limit)
-        sql = _find_sql(len(pairs), after is not None, newest_first)
+        sql = statements.find_sql(len(pairs), after is not None, newest_first)
         return [rows.decode(kind, row[0]) for row in self._run(sql, parameters)]
 
     def scan(
@@ -188,7 +103,7 @@ class ReadDocuments(ABC):
         pairs = rows.known_fields(kind, where)
         if pairs is None:
             return 0
-        sql = _count_sql(len(pairs)) if pairs else _COUNT
+        sql = statements.count_sql(len(pairs)) if pairs else statements.COUNT
         return int(self._run(sql, self._conditions(kind, pairs))[0][0])
 
     def _conditions(self, kind: Kind[T], pairs: list[tuple[str, str]]) -> list[Any]:
@@ -200,7 +115,9 @@ class ReadDocuments(ABC):
         if not pairs:
             return list(owner)
         for most in _PROBES if len(pairs) > 1 else ():
-            sizes = [int(self._run(_PROBE, (*owner, *pair, most))[0][0]) for pair in pairs]
+            sizes = [
+                int(self._run(statements.PROBE, (*owner, *pair, most))[0][0]) for pair in pairs
+            ]
             if min(sizes) < most:
                 rarest = pairs.pop(sizes.index(min(sizes)))
                 pairs.insert(0, rarest)
@@ -210,13 +127,13 @@ class ReadDocuments(ABC):
     def remembered(self, scope: str, key: str) -> bool:
         """Say whether `key` is noted in `scope` and has not expired."""
         now = rows.micros(self._clock.now())
-        return bool(self._run(_REMEMBERED, (self.participant, scope, key, now)))
+        return bool(self._run(statements.REMEMBERED, (self.participant, scope, key, now)))
 
     def action(self, action_id: str) -> Action | None:
         """Give one action of the outbox, or None."""
         if not rows.fits(action_id, rows.KEY_BYTES_MAX):
             return None
-        found = self._run(_ONE_ACTION, (self.participant, action_id))
+        found = self._run(statements.ONE_ACTION, (self.participant, action_id))
         return rows.action(found[0]) if found else None
 
     def actions(
@@ -224,7 +141,7 @@ class ReadDocuments(ABC):
     ) -> list[Action]:
         """List outbox rows by id, dead ones too."""
         assert 0 <= limit <= rows.FIND_MAX, f"actions lists at most {rows.FIND_MAX}"
-        sql = f"SELECT {_ACTION} FROM action WHERE participant = ?"  # noqa: S608
+        sql = f"SELECT {statements.ACTION} FROM action WHERE participant = ?"  # noqa: S608
         parameters: list[Any] = [self.participant]
         for column, value in (("machine", machine), ("process", process)):
             if value is not None:
@@ -256,7 +173,7 @@ class Documents(ReadDocuments):
         """Give the document with this key, or None; `put` need not look for its row again."""
         if not rows.fits(key, rows.KEY_BYTES_MAX):
             return None
-        found = self._run(_GET_HELD, (self.participant, kind.name, key))
+        found = self._run(statements.GET_HELD, (self.participant, kind.name, key))
         if not found:
             return None
         self._held[kind.name, key] = found[0][:3]
@@ -265,7 +182,7 @@ class Documents(ReadDocuments):
     def _row(self, kind: Kind[T], key: str) -> _Held | None:
         """Give where a document stands, for a change: what `get` saw is not looked for again."""
         held = self._held.pop((kind.name, key), None)
-        found = [held] if held else self._run(_HELD, (self.participant, kind.name, key))
+        found = [held] if held else self._run(statements.HELD, (self.participant, kind.name, key))
         return found[0] if found else None
 
     def put(self, kind: Kind[T], document: T, *, expected_version: int | None = None) -> int:
@@ -290,7 +207,7 @@ class Documents(ReadDocuments):
         record, before = held[0], rows.decode_entries(held[2])
         pairs = rows.entries(kind, document)
         indexed = rows.encode_entries(pairs)
-        self._run(_UPDATE, (version + 1, indexed, rows.encode(document), record))
+        self._run(statements.UPDATE, (version + 1, indexed, rows.encode(document), record))
         if pairs != before:
             self._unindex(kind, key, set(before).difference(pairs))
             self._index(kind, key, record, sorted(set(pairs).difference(before)))
@@ -301,7 +218,7 @@ class Documents(ReadDocuments):
         key = rows.checked(kind.key(document), "key")
         pairs = rows.entries(kind, document)
         values = (rows.encode_entries(pairs), rows.encode(document))
-        new = self._run(_INSERT, (self.participant, kind.name, key, *values))
+        new = self._run(statements.INSERT, (self.participant, kind.name, key, *values))
         if not new:
             raise HansaError(
                 Code.already_exists,
@@ -321,11 +238,11 @@ class Documents(ReadDocuments):
 
     def _index(self, kind: Kind[T], key: str, record: int, pairs: list[tuple[str, str]]) -> None:
         for pair in pairs:
-            self._run(_INDEX, (self.participant, kind.name, *pair, key, record))
+            self._run(statements.INDEX, (self.participant, kind.name, *pair, key, record))
 
     def _unindex(self, kind: Kind[T], key: str, pairs: set[tuple[str, str]]) -> None:
         for pair in pairs:
-            self._run(_UNINDEX, (self.participant, kind.name, *pair, key))
+            self._run(statements.UNINDEX, (self.participant, kind.name, *pair, key))
 
     def remember(self, scope: str, key: str, expires: datetime) -> bool:
         """Note `key` in `scope` until `expires`; False when it is noted already (a replay).
@@ -335,7 +252,7 @@ class Documents(ReadDocuments):
         now = rows.micros(self._clock.now())
         rows.checked(scope, "scope", rows.NAME_BYTES_MAX)
         values = (self.participant, scope, rows.checked(key, "key"), rows.micros(expires), now)
-        noted = bool(self._run(_REMEMBER, values))
+        noted = bool(self._run(statements.REMEMBER, values))
         if now % _FORGET_EVERY == 0:
             self._run(self._forget_sql, (self.participant, self.participant, now, _FORGET_MAX))
         return noted
@@ -364,7 +281,7 @@ class Documents(ReadDocuments):
             owner,
             until,
         )
-        if not self._run(_ENQUEUE, values):
+        if not self._run(statements.ENQUEUE, values):
             raise HansaError(
                 Code.already_exists,
                 "An action with this identifier is in the outbox already.",
@@ -381,14 +298,14 @@ class Documents(ReadDocuments):
         if taker is None or action.dead or not taker.room():
             return None
         other = (self.participant, action.machine, action.process)
-        return None if self._run(_LEFT, other) else taker
+        return None if self._run(statements.LEFT, other) else taker
 
     def complete(self, action_id: str) -> None:
         """Take finished work out of the outbox; nothing happens when it is not there."""
         self.handed.pop(action_id, None)
         self.settled.append(action_id)
-        gone = self._run(_COMPLETE, (self.participant, action_id))
-        if gone and self._run(_LEFT, (self.participant, *gone[0])):
+        gone = self._run(statements.COMPLETE, (self.participant, action_id))
+        if gone and self._run(statements.LEFT, (self.participant, *gone[0])):
             self.outbox_changed = True  # what it held up may begin
 
     def reschedule(self, action_id: str, *, due: datetime, error: str, dead: bool = False) -> None:
@@ -396,5 +313,5 @@ class Documents(ReadDocuments):
         self.handed.pop(action_id, None)
         self.settled.append(action_id)
         at, note = rows.micros(due), error[: rows.ERROR_CHARS_MAX].replace("\0", "")
-        self._run(_RESCHEDULE, (at, at, note, int(dead), self.participant, action_id))
+        self._run(statements.RESCHEDULE, (at, at, note, int(dead), self.participant, action_id))
         self.outbox_changed = True

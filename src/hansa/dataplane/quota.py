@@ -26,7 +26,7 @@ def free_bytes(folder: Path) -> int:
     return shutil.disk_usage(there).free
 
 
-class Room:
+class Quota:
     """The room of one participant. `folder` is where its received files lie."""
 
     def __init__(

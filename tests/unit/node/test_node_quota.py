@@ -23,8 +23,8 @@ def mark(number: int, value: int = 1) -> dict[str, Any]:
 
 
 async def test_entities_beyond_the_limit_wait_until_there_is_room(world: World) -> None:
-    room = world.east.pushing.room
-    room.entities_max = 2
+    quota = world.east.pushing.quota
+    quota.entities_max = 2
     agreed = await world.agree(await world.publish())
     await world.west.broker.upsert([mark(1), mark(2)])
     body = {"agreement_id": agreed["agreement_id"], "format": "NgsiLd-PUSH"}
@@ -49,13 +49,13 @@ async def test_entities_beyond_the_limit_wait_until_there_is_room(world: World) 
     await until(lambda: says(EAST, "hansa transfer forget"), "the next step")
     await until(lambda: says(WEST, "The receiver answered 507. It has no room"), "the answer")
     assert await holds('"value":77', "Mark:2"), "nothing of it was kept"
-    room.entities_max = 3
+    quota.entities_max = 3
     await until(lambda: holds("Mark:1", "Mark:2", "Mark:3"), "the third, nothing lost")
 
 
 async def test_what_was_taken_away_makes_room_and_a_restart_counts_anew(world: World) -> None:
     mirrors = world.east.pushing.mirrors
-    world.east.pushing.room.entities_max = 2
+    world.east.pushing.quota.entities_max = 2
     assert await mirrors.apply("flow", [mark(1), mark(2)], []) == []
     assert await mirrors.apply("flow", [], ["urn:ngsi-ld:Mark:1", "urn:ngsi-ld:Mark:9"]) == []
     assert await mirrors.apply("flow", [mark(3)], []) == []

@@ -10,8 +10,8 @@ import pytest
 from bytes_world import TRANSFER, Side, World, content, sha, until, world_in
 from dataplane_world import NORTH
 
-from hansa.dataplane import FlowState, Room
-from hansa.dataplane.room import free_bytes
+from hansa.dataplane import FlowState, Quota
+from hansa.dataplane.quota import free_bytes
 from hansa.kernel import Code, HansaError
 
 SIZE = 3_000_000
@@ -55,8 +55,8 @@ async def whole(world: World, data: bytes) -> None:
 
 
 async def test_a_push_without_room_waits_is_shown_on_both_sides_and_goes_on(world: World) -> None:
-    room = world.consumer.received.room
-    room.bytes_max = SIZE - 1
+    quota = world.consumer.received.quota
+    quota.bytes_max = SIZE - 1
     data = content(SIZE)
     world.provider.publish(data)
     await world.push()
@@ -65,14 +65,14 @@ async def test_a_push_without_room_waits_is_shown_on_both_sides_and_goes_on(worl
     assert NEXT in shown
     await shows(world.provider, "The receiver answered 507. It has no room for this now.")
     assert world.provider.pushes.running(TRANSFER), "it tries again"
-    room.bytes_max = SIZE
+    quota.bytes_max = SIZE
     await whole(world, data)
-    assert await room.used_bytes() == SIZE
+    assert await quota.used_bytes() == SIZE
 
 
 async def test_deleting_what_another_transfer_brought_makes_room(world: World) -> None:
     received = world.consumer.received
-    received.room.bytes_max = SIZE
+    received.quota.bytes_max = SIZE
     part = received.part(EARLIER)
     await part.open()
     await part.append(content(SIZE // 2))
@@ -107,19 +107,19 @@ async def test_the_disk_keeps_its_floor_whatever_comes(world: World, way: str) -
 
 
 async def test_nothing_is_fetched_that_would_have_no_room_in_the_end(world: World) -> None:
-    world.consumer.received.room.bytes_max = SIZE - 1
+    world.consumer.received.quota.bytes_max = SIZE - 1
     data = content(SIZE)
     world.provider.publish(data)
     await world.pull()
     await world.consumer.downloads.start(TRANSFER)
     await shows(world.consumer, "storage_full: There is no room left for received files.")
     assert await world.consumer.received.part_size(TRANSFER) == 0
-    world.consumer.received.room.bytes_max = SIZE
+    world.consumer.received.quota.bytes_max = SIZE
     assert (await world.consumer.downloads.download(TRANSFER)).digest == sha(data)
 
 
 async def test_bytes_of_unknown_length_are_taken_as_long_as_there_is_room(world: World) -> None:
-    world.consumer.received.room.bytes_max = SIZE
+    world.consumer.received.quota.bytes_max = SIZE
     prepared = await world.consumer.flows.prepare(world.consumer.flow("HttpData-PUSH", NORTH))
     assert prepared.address is not None
     url = prepared.address.endpoint
@@ -141,12 +141,12 @@ async def test_bytes_of_unknown_length_are_taken_as_long_as_there_is_room(world:
 
 
 async def test_what_lies_on_disk_counts_after_a_restart(tmp_path: Path) -> None:
-    room = Room(tmp_path / "r", bytes_max=100, free_bytes_min=0)
-    await room.check(100)
+    quota = Quota(tmp_path / "r", bytes_max=100, free_bytes_min=0)
+    await quota.check(100)
     (tmp_path / "r" / "t").mkdir(parents=True)
     (tmp_path / "r" / "x.part").write_bytes(b"x" * 60)
     (tmp_path / "r" / "t" / "whole").write_bytes(b"x" * 30)
-    again = Room(tmp_path / "r", bytes_max=100, free_bytes_min=0)
+    again = Quota(tmp_path / "r", bytes_max=100, free_bytes_min=0)
     await again.check(10)
     with pytest.raises(HansaError) as refused:
         await again.check(11)

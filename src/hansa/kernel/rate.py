@@ -60,6 +60,6 @@ def retry_after_s(headers: Mapping[str, str]) -> float:
     try:
         begin = parsedate_to_datetime(headers.get("date", ""))
         asked_s = (parsedate_to_datetime(told) - begin).total_seconds()
-    except (ValueError, TypeError):  # no date, or one without a time zone
+    except (ValueError, TypeError, OverflowError):  # no date, none of ours, or without a zone
         return 0.0
     return min(max(asked_s, 0.0), _RETRY_AFTER_MAX_S)

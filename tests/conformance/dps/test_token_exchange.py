@@ -67,13 +67,14 @@ class Broker(Peer):
 
     def answer(self, got: Call) -> tuple[int, Any]:
         if got.path == "/keys":
-            return 200, {"keys": [{**self.key.jwk, "kid": "b1"}]}
+            return 200, {"keys": [None, 7, {**self.key.jwk, "kid": "b1"}]}
         form = {name: values[0] for name, values in parse_qs(str(got.body)).items()}
         self.forms.append(form)
         if not form.get("subject_token", "").startswith("workload-"):
             return 400, {"error": "invalid_grant"}
         now = int(time.time())
-        claims = {"iss": self.url, "aud": form["audience"], "iat": now, "exp": now + 300}
+        expires = now + 10**400  # no float holds it
+        claims = {"iss": self.url, "aud": form["audience"], "iat": now, "exp": expires}
         token = self.key.sign({**claims, "jti": str(len(self.forms))})
         return 200, {"access_token": token, "token_type": "Bearer", "expires_in": 300}
 
@@ -133,6 +134,7 @@ def status(case: DataPlaneCase, token: str) -> Answer:
         ({"sub": "urn:example:nobody"}, "token_unknown", 401),
         ({"participant_context": "another"}, "token_audience", 401),
         ({"participant_context": None}, "token_audience", 401),
+        ({"participant_context": ["city"]}, "token_audience", 401),
         ({"scope": ""}, "forbidden", 403),
         ({"scope": "signaling:other"}, "forbidden", 403),
         ({"scope": "signaling:other", "act": {"sub": "signaling:dataflow"}}, "forbidden", 403),

@@ -25,6 +25,7 @@ ALGORITHMS = jose.ALGORITHMS | {"RS256"}
 ANSWER_BYTES_MAX = 64 * 1024
 _CACHED_MAX = 1_000
 _JWT = "urn:ietf:params:oauth:token-type:jwt"
+_LIFE_S_MAX = 24 * 3600
 _SHARE = 0.8
 
 
@@ -109,14 +110,14 @@ class AccessTokens:
     def _life_s(self, token: str, answer: Mapping[str, Any]) -> float:
         """Give how long a token lives: what its `exp` says counts more than `expires_in`."""
         told = answer.get("expires_in")
-        life_s = float(told) if isinstance(told, int) and told > 0 else 60.0
+        life_s = float(min(told, _LIFE_S_MAX)) if isinstance(told, int) and told > 0 else 60.0
         try:
             expires = jose.read(token, algorithms=ALGORITHMS).claims.get("exp")
         except HansaError:
             return life_s  # an opaque token
         if not isinstance(expires, int):
             return life_s
-        return max(0.0, expires - self._clock.now().timestamp())
+        return float(min(max(expires - int(self._clock.now().timestamp()), 0), _LIFE_S_MAX))
 
 
 def _credentials(audience: str, given: Mapping[str, Any]) -> dict[str, str]:

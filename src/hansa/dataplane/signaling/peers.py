@@ -199,7 +199,8 @@ class Peers:
         """Check what a broker's token says besides; its principal is the registered plane."""
         if claims.get("iss") != self._authorization(peer)["issuer"]:
             raise HansaError(Code.token_unknown, "The token is of another issuer.", field="iss")
-        if claims.get("participant_context") not in self._contexts:
+        context = claims.get("participant_context")
+        if not isinstance(context, str) or context not in self._contexts:
             raise HansaError(
                 Code.token_audience,
                 "The token is for another participant.",
@@ -310,7 +311,7 @@ def _keys_of(document: Any) -> dict[str, PublicKey]:
     for jwk in listed:
         try:
             key = PublicKey.of_jwk(jwk, with_rsa=True)
-        except (HansaError, AttributeError):
+        except (HansaError, AttributeError, TypeError):
             continue  # a set may hold keys of kinds that are not used here
         keys[str(jwk.get("kid", ""))] = key
     if not keys:

@@ -268,3 +268,14 @@ async def test_what_is_forgotten_leaves_no_history(street: Broker) -> None:
     await street.upsert([shop(1, power=measured(5, 3), location=point(4.3, 52.0))])
     (found,) = shown(await street.evolution(EVERYTHING, urn(1), TemporalQuery()))
     assert found["power"] == [measured(5, 3)], "it begins anew"
+
+
+async def test_no_name_keeps_an_entity_from_being_forgotten(street: Broker) -> None:
+    names = ["urn:hansa:forgotten:1", "urn:hansa:forgotten:2", "urn:hansa:forgotten:99"]
+    written = await street.upsert([{**shop(3), "id": name} for name in [*names, "forgotten 1"]])
+    assert [name for name, _ in written.failed] == ["forgotten 1"], "the mark is no URI"
+    count = 0
+    while forgotten := await street.forget():
+        count += forgotten
+    assert count >= len(names)
+    assert (await street.query(EVERYTHING, Query(), Slice(count=True))).items == []

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from hansa.broker.ports import Dialect
 from hansa.kernel.store import Tx
 
-_MARK = "urn:hansa:forgotten:"
+_MARK = "forgotten "
+"""Begins the id of what is erased. It is no URI, so no entity that comes from others has it."""
 _NOT_YET = "SELECT n, id, k FROM broker_entity WHERE p = ? AND id NOT LIKE ? ORDER BY n LIMIT ?"
 _GEOMETRIES = "SELECT g FROM broker_geometry WHERE p = ? AND n = ?"
 _HISTORY = "DELETE FROM broker_history WHERE p = ? AND n = ?"

@@ -84,18 +84,16 @@ class Delivery(Refusals, Planes):
         read = read_answer(answer.body)
         if answer.ok:
             await self._acknowledged(action, message, read)
-        elif answer.status >= 500 and self._hopeless(action, message, process):
-            await self.abandoned(action, refusal_text(answer.status, read))
         elif answer.status >= 500 or _not_now(answer.status, read, process, message):
-            asked_s = retry_after_s(answer.headers)
-            await self._later(action, refusal_text(answer.status, read), asked_s)
+            refusal = refusal_text(answer.status, read)
+            unwanted = message in OPENING and process.state == "START" and _ending(process)
+            if unwanted and action.attempts + 1 >= self.limits.attempts_shown:
+                await self.abandoned(action, refusal)
+            else:
+                asked_s = 0.0 if unwanted else retry_after_s(answer.headers)
+                await self._later(action, refusal, asked_s)
         else:
             await self.refused(action, message, process, answer.status, read)
-
-    def _hopeless(self, action: Action, message: Message, process: Process) -> bool:
-        """Say whether an opening that we ended meanwhile has failed at the other side for long."""
-        opening = message in OPENING and process.state == "START"
-        return opening and _ending(process) and action.attempts + 1 >= self.limits.attempts_shown
 
     async def _drop(self, action: Action) -> None:
         self.forget(action)

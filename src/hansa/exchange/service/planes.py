@@ -77,14 +77,7 @@ class Planes(Decisions):
             process = work.process(False, process_id) or work.process(True, process_id)
             if process is None:
                 raise not_found("process")
-            action = process.pending and work.tx.action(process.pending.action)
-            if not action:
-                return False
-            now = self.clock.now()
-            if action.due is None or action.due > now:
-                work.tx.complete(action.id)
-                work.tx.enqueue(msgspec.structs.replace(action, due=now, dead=False))
-            return True
+            return process.pending is not None and work.hurry(process.pending.action)
 
         return await self.commit(job)
 

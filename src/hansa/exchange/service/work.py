@@ -150,7 +150,18 @@ class Work:
         if pending is not None and process.state != machine.states[0]:
             # Overtaken; it would hold up what is stronger. An opening message is still needed.
             self.tx.complete(pending.action)
+        elif pending is not None:
+            self.hurry(pending.action)  # it may wait as long as the counterparty asked
         return self._enqueue(process, message, str(target), **changes)
+
+    def hurry(self, action_id: str) -> bool:
+        """Let what waits for another try be tried at once; False when it is not there."""
+        action = self.tx.action(action_id)
+        now = self._core.clock.now()
+        if action is not None and (action.due is None or action.due > now):
+            self.tx.complete(action.id)
+            self.tx.enqueue(msgspec.structs.replace(action, due=now, dead=False))
+        return action is not None
 
     def _enqueue(self, process: P, message: Message, target: str, **changes: Any) -> P:
         core = self._core

@@ -67,15 +67,17 @@ def hansa() -> None:
 
 def fail(error: HansaError) -> NoReturn:
     """Print an error for a person and end with the status of its kind."""
-    click.secho(f"Error: {error.title}", fg="red", err=True)
+    from hansa.cli.options import plain
+
+    click.secho(f"Error: {plain(error.title)}", fg="red", err=True)
     if error.detail:
-        click.echo(error.detail, err=True)
+        click.echo(plain(error.detail), err=True)
     field = error.facts.get("field")
     if field:
-        click.echo(f"Where: {field}", err=True)
+        click.echo(plain(f"Where: {field}"), err=True)
     following = error.facts.get("next")
     if following and following != error.detail:
-        click.echo(f"Next: {following}", err=True)
+        click.echo(plain(f"Next: {following}"), err=True)
     leave(end_of(error))
 
 

@@ -40,15 +40,15 @@ def show_agreement(agreement: str, node: str | None, home: Path | None, as_json:
         click.echo(json.dumps(connected[1].get(path_of(connected[2], "agreements", agreement))))
         return
     found = partner(connected).agreement(agreement)
-    click.echo(f"{found.dataset_title} with {found.counterparty.title}: {found.state}")
+    tell(f"{found.dataset_title} with {found.counterparty.title}: {found.state}")
     for text in found.terms.sentences:
-        click.echo(f"  {text}")
+        tell(f"  {text}")
     usage = found.usage
     click.echo(f"Read {usage.requests} times: {usage.entities} entities, {usage.bytes} bytes")
     for transfer in found.transfers:
         click.echo(f"  transfer {transfer.id}  {transfer.state}  {transfer.format}")
     if found.state == "ended":
-        click.echo(f"Ended: {found.ended_reason}")
+        tell(f"Ended: {found.ended_reason}")
         tell(f"Next: hansa negotiate {shlex.quote(found.dataset_id)}")
     elif found.role == "consumer":
         tell(f"Next: hansa transfer start {shlex.quote(found.id)}")
@@ -65,7 +65,7 @@ def agreement_timeline(agreement: str, node: str | None, home: Path | None, as_j
         click.echo(json.dumps(connected[1].get(path)))
         return
     for moment in partner(connected).timeline(agreement):
-        click.echo(f"{moment.at.astimezone():%d %b %H:%M:%S}  {moment.kind:<11} {moment.summary}")
+        tell(f"{moment.at.astimezone():%d %b %H:%M:%S}  {moment.kind:<11} {moment.summary}")
 
 
 @agreement_command.command("end")

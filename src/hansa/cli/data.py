@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from hansa.cli.options import connect, node_options, pages, parameters_of, path_of, show
+from hansa.cli.options import connect, node_options, pages, parameters_of, path_of, say, show
 from hansa.client import Client
 
 Json = dict[str, Any]
@@ -135,7 +135,7 @@ def _report_publication(url: str, participant: str, answer: Json, as_json: bool)
     show(answer, as_json, lines)
     for row in rejected[:20]:
         where = ": ".join(part for part in (f"line {row['line']}", row["field"]) if part)
-        click.echo(f"  {where}: {row['reason']}", err=True)
+        say(f"  {where}: {row['reason']}", quiet=False)
     if len(rejected) > 20:
         click.echo(f"  … and {answer['rejected_count'] - 20} more (--json shows them)", err=True)
     for note in answer.get("notes", ()):
@@ -157,10 +157,10 @@ def catalogue_command(words: str, node: str | None, home: Path | None, as_json: 
     show(answer, as_json, lines or ["Nothing found."])
     for member in answer["publishers"]:
         if member["more"]:
-            click.echo(f"{member['title']} has more: search for words.", err=True)
+            say(f"{member['title']} has more: search for words.", quiet=False)
         if not member["reachable"]:
             why = f": {member['error']}" if member["error"] else ""
-            click.echo(f"{member['title']} can't be reached{why}", err=True)
+            say(f"{member['title']} can't be reached{why}", quiet=False)
 
 
 @click.group("dataset")

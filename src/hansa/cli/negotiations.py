@@ -126,7 +126,7 @@ def _finish(
     if as_json:
         click.echo(json.dumps(city.client.get(path_of(city.base, "negotiations", negotiation_id))))
     elif found.agreement_id and found.state == "FINALIZED":
-        click.echo(f"Agreement {found.agreement_id}")
+        tell(f"Agreement {found.agreement_id}")
     _report(found, as_json)
 
 
@@ -164,17 +164,17 @@ def show_negotiation(negotiation: str, node: str | None, home: Path | None, as_j
         click.echo(json.dumps(client.get(path_of(base, "negotiations", negotiation))))
         return
     found = partner(connected).negotiation(negotiation)
-    click.echo(f"{found.dataset_title} with {found.counterparty.title}: {found.state}")
+    tell(f"{found.dataset_title} with {found.counterparty.title}: {found.state}")
     for text in found.terms.sentences:
-        click.echo(f"  {text}")
+        tell(f"  {text}")
     print_log(found)
     following = ""
     if found.refusal is not None:
         following = found.refusal.next
-        click.echo(found.refusal.sentence)
+        tell(found.refusal.sentence)
         tell(f"Next: {following}")
     if found.delivery is not None and found.delivery.error:
-        click.echo(f"On its way after {found.delivery.attempts} tries: {found.delivery.error}")
+        tell(f"On its way after {found.delivery.attempts} tries: {found.delivery.error}")
     if found.agreement_id and found.state == "FINALIZED":
         tell(f"Next: hansa agreement show {shlex.quote(found.agreement_id)}")
     for command in _answers(found.id, found.actions):

@@ -87,9 +87,14 @@ def _usual_next(error: HansaError, context: click.Context) -> str:
     return f"{context.command_path} --help"
 
 
+def plain(text: str) -> str:
+    """Give a text without what a terminal obeys or hides; others may have written parts of it."""
+    return "".join(sign if sign.isprintable() or sign in "\n\t" else " " for sign in text)
+
+
 def here(text: str) -> str:
     """Complete the commands in a text with the node and the space that this command was given."""
-    context = click.get_current_context(silent=True)
+    text, context = plain(text), click.get_current_context(silent=True)
     if context is None:
         return text
     return pasteable(text, context.params.get("node"), context.params.get("home"))

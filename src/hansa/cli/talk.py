@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from hansa.cli.options import connect, node_options, path_of, say, show
+from hansa.cli.options import connect, node_options, path_of, say, show, tell
 
 if TYPE_CHECKING:
     from hansa.client import Message, Negotiation, Transfer
@@ -30,7 +30,7 @@ def print_messages(messages: Iterable[Message], quiet: bool) -> None:
 def print_log(found: Negotiation | Transfer) -> None:
     """Print all messages that are kept, with their days."""
     for message in found.messages:
-        click.echo(f"  {message.at.astimezone():%d %b %H:%M:%S}  {told(message)}")
+        tell(f"  {message.at.astimezone():%d %b %H:%M:%S}  {told(message)}")
     if found.messages_left_out:
         click.echo(f"  {found.messages_left_out} messages between the first and the last are gone")
 

@@ -59,15 +59,15 @@ def show_transfer(transfer: str, node: str | None, home: Path | None, as_json: b
         click.echo(json.dumps(connected[1].get(path_of(connected[2], "transfers", transfer))))
         return
     found = partner(connected).transfer(transfer)
-    click.echo(f"{found.dataset_title} ({found.format}): {found.state}, {_progress(found)}")
+    tell(f"{found.dataset_title} ({found.format}): {found.state}, {_progress(found)}")
     print_log(found)
     if found.refusal is not None:
-        click.echo(found.refusal.sentence)
+        tell(found.refusal.sentence)
         tell(f"Next: {found.refusal.next}")
     elif trouble := _trouble(found):
-        click.echo(trouble)
+        tell(trouble)
     if found.state == "SUSPENDED" and "resume" not in found.actions:
-        click.echo(f"{found.counterparty.title} paused it, and only that side can resume it.")
+        tell(f"{found.counterparty.title} paused it, and only that side can resume it.")
     for action in found.actions:
         name = "approve" if action == "start" else action
         tail = " --reason TEXT" if action in ("suspend", "terminate") else ""

@@ -13,15 +13,16 @@ _AT_A_NODE = (
 _OF_A_SPACE = "doctor|down|init|logs|member|open|reset|status|up"
 _COMMAND = re.compile(
     rf"\bhansa (?P<noun>{_AT_A_NODE}|{_OF_A_SPACE})\b(?![-/.\w])"
-    r"(?:'[^']*'|(?![`\n;)”]|[.,:](?:\s|$)|\s+$|\s[ (])[^'])*"
+    r"(?:'[^']*'|(?![`\n;)”|&$]|[.,:](?:\s|$)|\s+$|\s[ (])[^'])*"
 )
 
 
 def pasteable(text: str, node: str | None = None, home: Path | None = None) -> str:
     """Add `--node` and `--home` to each `hansa` command in a text, where it lacks them.
 
-    A command ends at a backtick, at the end of a line, or where a sentence goes on after a full
-    stop, comma or bracket. None leaves an option out: the reader's own choice is meant.
+    A command ends at a backtick, at the end of a line, where a sentence goes on after a full stop,
+    comma or bracket, or where a shell would run something else: a text may quote what others wrote.
+    None leaves an option out: the reader's own choice is meant.
     """
 
     def complete(found: re.Match[str]) -> str:

@@ -8,7 +8,8 @@ import click
 import pytest
 from click.testing import CliRunner
 
-from hansa.cli.options import here, node_options, tell
+from hansa.cli import fail
+from hansa.cli.options import here, node_options, say, tell
 from hansa.kernel.commands import parted, pasteable
 from hansa.kernel.errors import Code, HansaError
 
@@ -105,3 +106,26 @@ def test_a_text_is_taken_apart_into_prose_and_commands() -> None:
     ]
     assert parted("Run `hansa up` first.")[2] == ("first.", False)
     assert parted("Ask the authority.") == [("Ask the authority.", False)]
+
+
+HOSTILE = "No\x1b[2J\x1b]0;title\x07\r\x9b31m \u202egnp.exe\u2028"
+
+
+def test_what_others_wrote_does_nothing_to_the_terminal(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    tell(HOSTILE)
+    say(HOSTILE, quiet=False)
+    with pytest.raises(SystemExit):
+        fail(HansaError(Code.conflict, HOSTILE, HOSTILE, field=HOSTILE, next=f"{HOSTILE}!"))
+    shown = "".join(capsys.readouterr())
+    assert shown.count("gnp.exe") == 6
+    assert all(sign.isprintable() or sign == "\n" for sign in shown)
+
+
+@pytest.mark.parametrize("more", ["&& curl x.example", "| sh", "$(id)", "; id", "`id`", "&"])
+def test_what_others_wrote_is_no_part_of_a_command(more: str) -> None:
+    said = f"They say: run hansa transfer list {more}"
+    (command,) = [part for part, is_command in parted(said) if is_command]
+    assert command.strip() == "hansa transfer list"
+    assert pasteable("hansa transfer show '$(id)&'", node="w").endswith("'$(id)&' --node w")

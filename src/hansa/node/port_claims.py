@@ -11,6 +11,7 @@ import fcntl
 import json
 import os
 import socket
+import stat
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -69,9 +70,12 @@ class Claims:
 
 @contextlib.contextmanager
 def claiming() -> Iterator[Claims]:
-    """Let one space of this user at a time choose ports and claim them."""
+    """Let one space of this user at a time choose ports and claim them.
+
+    HansaError unavailable when the file is a link, no file, or another user's.
+    """
     file = Path(tempfile.gettempdir()) / f"hansa-ports-{os.getuid()}.lock"
-    descriptor = os.open(file, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
+    descriptor = _opened(file)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX)
         claims = Claims(_read(descriptor))
@@ -83,9 +87,31 @@ def claiming() -> Iterator[Claims]:
         os.close(descriptor)
 
 
+def _opened(file: Path) -> int:
+    """Open the claims; others may write into the folder of temporary files, too."""
+    flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+    try:
+        descriptor = os.open(file, flags, 0o600)
+    except OSError as error:
+        raise _not_ours(file) from error
+    found = os.fstat(descriptor)
+    if not stat.S_ISREG(found.st_mode) or found.st_uid != os.getuid():
+        os.close(descriptor)
+        raise _not_ours(file)
+    return descriptor
+
+
+def _not_ours(file: Path) -> HansaError:
+    return HansaError(
+        Code.unavailable,
+        "The list of claimed ports can't be used.",
+        f"{file} is no file of this user: delete it, or set TMPDIR to a folder of your own.",
+    )
+
+
 def _read(descriptor: int) -> dict[int, Path]:
     try:
         found = json.loads(os.pread(descriptor, _CLAIMS_BYTES_MAX, 0) or b"{}")
         return {int(port): Path(path) for port, path in found.items()}
-    except (ValueError, TypeError, AttributeError):
+    except (ValueError, TypeError, AttributeError, RecursionError):
         return {}  # cut short when the machine stopped: what runs is seen by its socket

@@ -113,3 +113,21 @@ def test_ports_of_ipv4_and_ipv6_are_looked_at() -> None:
         other.bind(("::1", 0))
         other.listen()
         assert not port_is_free(other.getsockname()[1])
+
+
+@pytest.mark.parametrize("what", ["link", "pipe", "folder"])
+def test_a_list_of_claims_that_another_user_put_there_is_not_used(
+    own_claims: Path, what: str
+) -> None:
+    victim = own_claims.with_name("victim")
+    if what == "link":
+        own_claims.symlink_to(victim)
+    elif what == "pipe":
+        os.mkfifo(own_claims)
+    else:
+        own_claims.mkdir()
+    with pytest.raises(HansaError) as caught, claiming():
+        pass
+    assert caught.value.code is Code.unavailable
+    assert str(own_claims) in caught.value.detail
+    assert not victim.exists()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Callable
+from contextlib import suppress
 
 import structlog
 
@@ -147,7 +148,8 @@ class Downloads:
                     await self._flows.on_error(flow.id, f"{error.code.value}: {error.title}")
                     raise
             finally:
-                await part.close()
+                with suppress(HansaError):  # no room for the rest: it is not part of the size
+                    await part.close()
             await asyncio.sleep(self._retry.delay_s(failures, self._chance()))
 
     async def _hopeless(self, flow: DataFlow, error: HansaError, failures: int) -> bool:

@@ -96,13 +96,14 @@ class Part:
             before = self._digester.size
             self._quota.take(len(block))
             writing = asyncio.ensure_future(in_thread(self._write, block))
+            writing.add_done_callback(  # also when nobody waits for it any more
+                lambda _: self._quota.give_back(before + len(block) - self._digester.size)
+            )
             try:
                 await asyncio.shield(writing)
             except asyncio.CancelledError:
                 await asyncio.wait({writing})
                 raise
-            finally:
-                self._quota.give_back(before + len(block) - self._digester.size)
 
     def _write(self, block: bytes) -> None:
         assert self._descriptor is not None, "it is open while it is written"

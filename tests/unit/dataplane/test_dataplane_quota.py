@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import threading
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -12,6 +14,8 @@ from dataplane_world import NORTH
 
 from hansa.dataplane import FlowState, Quota
 from hansa.dataplane.quota import free_bytes
+from hansa.dataplane.received import Part
+from hansa.dataplane.resources import write_whole
 from hansa.kernel import Code, HansaError
 
 SIZE = 3_000_000
@@ -116,6 +120,52 @@ async def test_nothing_is_fetched_that_would_have_no_room_in_the_end(world: Worl
     assert await world.consumer.received.part_size(TRANSFER) == 0
     world.consumer.received.quota.bytes_max = SIZE
     assert (await world.consumer.downloads.download(TRANSFER)).digest == sha(data)
+
+
+async def test_a_download_that_is_cut_while_the_disk_is_full_goes_on(world: World) -> None:
+    data, received, full = content(SIZE), world.consumer.received, True
+    file = received.part(TRANSFER).path
+
+    def free(folder: Path) -> int:
+        return 0 if full and file.exists() and file.stat().st_size else 10 * SIZE
+
+    received.quota._free = free
+    world.provider.publish(data)
+    await world.pull()
+    world.to_provider.cuts = [("down", 1_500_000)]
+    await world.consumer.downloads.start(TRANSFER)
+    await shows(world.consumer, "storage_full: The disk has too little room")
+    full = False
+    assert (await world.consumer.downloads.download(TRANSFER)).digest == sha(data)
+
+
+async def test_what_is_broken_off_twice_is_counted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    quota = Quota(tmp_path, free_bytes_min=0)
+    part = Part(tmp_path / "x.part", SIZE, quota)
+    await part.open()
+    begun, go_on = threading.Event(), threading.Event()
+
+    def slow(descriptor: int, block: bytes) -> None:
+        begun.set()
+        go_on.wait()
+        write_whole(descriptor, block)
+
+    monkeypatch.setattr("hansa.dataplane.received.write_whole", slow)
+    writing = asyncio.ensure_future(part.append(content(SIZE)))
+    await asyncio.to_thread(begun.wait)
+    for _ in range(2):
+        writing.cancel()
+        await asyncio.sleep(0)
+    go_on.set()
+    await asyncio.gather(writing, return_exceptions=True)
+
+    async def written() -> bool:
+        return part.size == SIZE
+
+    await until(written, "the block to be written")
+    assert await quota.used_bytes() == SIZE
 
 
 async def test_bytes_of_unknown_length_are_taken_as_long_as_there_is_room(world: World) -> None:

@@ -202,18 +202,14 @@ class ReceivedFiles:
         await self._delete(self.part(transfer_id).path)
 
     async def forget(self, transfer_id: str) -> bool:
-        """Delete what came, whole or in part; say whether a whole file was there."""
+        """Delete what came, whole or in part; say whether a whole file was there.
+
+        One that a crash kept from being noted is deleted, too.
+        """
         await self.discard(transfer_id)
-        found = await self.get(transfer_id)
-        if found is None:
-            return False
-        await self._delete(self.path(found))
-
-        def job(tx: Tx) -> None:
-            tx.delete(RECEIVED, transfer_id)
-
-        await self._store.write(job)
-        return True
+        for path in await in_thread(_files_in, self.folder / _plain(transfer_id)):
+            await self._delete(path)
+        return await self._store.write(lambda tx: tx.delete(RECEIVED, transfer_id))
 
     async def _delete(self, path: Path) -> None:
         await self.quota.used_bytes()
@@ -223,6 +219,10 @@ class ReceivedFiles:
 def _moved(source: Path, target: Path) -> None:
     target.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     source.replace(target)
+
+
+def _files_in(folder: Path) -> list[Path]:
+    return list(folder.iterdir()) if folder.is_dir() else []
 
 
 def _unlinked(path: Path) -> int:

@@ -168,6 +168,19 @@ async def test_what_is_broken_off_twice_is_counted(
     assert await quota.used_bytes() == SIZE
 
 
+async def test_a_file_that_a_crash_kept_from_being_noted_is_forgotten(world: World) -> None:
+    received = world.consumer.received
+    part = received.part(EARLIER)
+    await part.open()
+    await part.append(content(SIZE))
+    await part.close()
+    (received.folder / EARLIER).mkdir()
+    part.path.replace(received.folder / EARLIER / "x")  # the last step before the note
+    await received.forget(EARLIER)
+    assert not list((received.folder / EARLIER).iterdir())
+    assert await received.quota.used_bytes() == 0
+
+
 async def test_bytes_of_unknown_length_are_taken_as_long_as_there_is_room(world: World) -> None:
     world.consumer.received.quota.bytes_max = SIZE
     prepared = await world.consumer.flows.prepare(world.consumer.flow("HttpData-PUSH", NORTH))

@@ -42,7 +42,7 @@ THREE = ("city", "city-50", f"city-{PARTICIPANTS - 1}")
 PUBLIC = "MET,CAT"
 PUBLIC_PASSED = 4
 _AUTHORIZATION = "Bearer kit"
-_WAIT_S = 15
+_WAIT_S = 60
 _PATIENCE_S = 900
 
 

@@ -18,7 +18,7 @@ from starlette.types import Receive
 from hansa.dataplane.flow import DataFlow, Progress
 from hansa.dataplane.inbox import ReceivingFlows
 from hansa.dataplane.planes.http_profile import HTTP_PUSH
-from hansa.dataplane.quota import reason
+from hansa.dataplane.quota import reason, told
 from hansa.dataplane.ranges import digest_header, read_digest
 from hansa.dataplane.received import Part, Received, ReceivedFiles, digest_mismatch
 from hansa.dataplane.usage import UsageLedger
@@ -62,7 +62,7 @@ class BytesInbox:
             arriving = self._arriving.get(flow.id)
             if error.code is Code.storage_full and arriving is not None:
                 self._note(flow, arriving, reason(error))
-            response = problem_response(error)
+            response = problem_response(told(error))
             response.headers["Connection"] = "close"
             if "upload_offset" in error.facts:
                 response.headers["Upload-Offset"] = str(error.facts["upload_offset"])

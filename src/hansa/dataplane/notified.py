@@ -17,7 +17,7 @@ from starlette.responses import Response
 
 from hansa.dataplane.flow import DataFlow
 from hansa.dataplane.inbox import Inboxes
-from hansa.dataplane.quota import reason
+from hansa.dataplane.quota import reason, told
 from hansa.dataplane.turns import Turns
 from hansa.dataplane.wire_ngsi_ld_1_9 import read_notification
 from hansa.kernel import Code, HansaError
@@ -90,7 +90,7 @@ class Notifications:
                 wrong = await self._mirrors.apply(flow.id, notification.entities, notification.gone)
             except HansaError as error:
                 self._inboxes.received(flow, size_bytes=0, items=0, error=reason(error))
-                raise
+                raise told(error) from None
             taken = Taken(flow.id, (*recent, notification.id)[-RECENT_MAX:])
 
             def job(tx: Tx) -> None:

@@ -122,6 +122,13 @@ def reason(error: HansaError) -> str:
     return f"{said} {error.detail}" if error.code is Code.storage_full else said
 
 
+def told(error: HansaError) -> HansaError:
+    """Give what a sender may know: for want of room no sizes and settings of ours."""
+    if error.code is not Code.storage_full:
+        return error
+    return HansaError(error.code, error.title, "The receiver is told what to do. Send it again.")
+
+
 def _size_of(folder: Path) -> int:
     return sum(
         os.lstat(os.path.join(parent, name)).st_size

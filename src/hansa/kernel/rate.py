@@ -17,7 +17,7 @@ _RETRY_AFTER_MAX_S = 600.0
 class Rate:
     """One token bucket for each caller, kept as the instant at which it is full again.
 
-    Of callers 10,000 are known; who came first is forgotten first, and may begin anew.
+    Of callers 10,000 are known; who came longest ago is forgotten first, and may begin anew.
     """
 
     def __init__(self, per_s: float, clock: Clock) -> None:
@@ -40,6 +40,7 @@ class Rate:
             return
         known, now_s = self._full_at_s, self._clock.monotonic_s()
         known[caller] = max(known.get(caller, now_s), now_s) + self._each_s
+        known.move_to_end(caller)
         if len(known) > _CALLERS_MAX:
             known.popitem(last=False)
 

@@ -13,7 +13,7 @@ from bytes_world import TRANSFER, Side, World, content, sha, until, world_in
 from dataplane_world import NORTH
 
 from hansa.dataplane import FlowState, Quota
-from hansa.dataplane.quota import free_bytes
+from hansa.dataplane.quota import free_bytes, told
 from hansa.dataplane.received import Part
 from hansa.dataplane.resources import write_whole
 from hansa.kernel import Code, HansaError
@@ -196,11 +196,25 @@ async def test_bytes_of_unknown_length_are_taken_as_long_as_there_is_room(world:
         try:
             async with http.post(url, headers=token, data=endless()) as answer:
                 assert answer.status == 507
-                assert (await answer.json())["code"] == "storage_full"
+                body = await answer.json()
+                assert body["code"] == "storage_full"
+                assert "received." not in str(body), "the receiver's own settings and sizes"
         except aiohttp.ClientError:
             pass  # it was still writing when the connection was closed
         await shows(world.consumer, "storage_full")
     assert 0 < await world.consumer.received.part_size(TRANSFER) <= SIZE
+
+
+async def test_a_sender_is_told_no_sizes_and_settings(tmp_path: Path) -> None:
+    quota = Quota(tmp_path / "r", bytes_max=100, free_bytes_min=0)
+    with pytest.raises(HansaError) as refused:
+        await quota.check(101)
+    assert "received.bytes_max" in str(refused.value)
+    outside = told(refused.value)
+    assert (outside.code, outside.title) == (Code.storage_full, refused.value.title)
+    assert "received." not in str(outside)
+    assert "100" not in str(outside)
+    assert not outside.facts
 
 
 async def test_what_lies_on_disk_counts_after_a_restart(tmp_path: Path) -> None:

@@ -49,6 +49,16 @@ def test_so_many_callers_are_known_and_no_more() -> None:
     assert rate.wait_s("5") == 0
 
 
+def test_who_keeps_coming_is_not_forgotten_for_others() -> None:
+    rate = Rate(PER_S, FixedClock())
+    came(rate, "first", 1_000)
+    for number in range(20_000):
+        rate.count(str(number))
+        if number % 5_000 == 0:
+            rate.count("first")
+    assert rate.wait_s("first") > 0
+
+
 @pytest.mark.parametrize(
     ("told", "seconds"),
     [

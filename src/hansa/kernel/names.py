@@ -1,4 +1,4 @@
-"""Look-ups of host names that hold up nobody else.
+"""Look-ups of host names that hold up no known counterparty.
 
 The system's resolver blocks a thread for as long as a name server keeps silent, and it can't be
 stopped. So each look-up has a thread of its own, one for all who ask for the same name; who waits
